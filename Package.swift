@@ -1,0 +1,166 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+  .enableUpcomingFeature("ImmutableWeakCaptures"),
+  .treatAllWarnings(as: .error),
+]
+/// The core decides in values: it has no business with a pointer.
+let core = strict + [.strictMemorySafety()]
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(
+  name: "AsyncHTTPClient", package: "async-http-client")
+let collections = Target.Dependency.product(
+  name: "OrderedCollections", package: "swift-collections")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let lifecycle = Target.Dependency.product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+  name: "segue",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "segue", targets: ["segue"]),
+    .executable(name: "segue-load", targets: ["segue-load"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+  ],
+  targets: [
+    // The core: values in, values out.
+    .target(name: "SegueModel", swiftSettings: core),
+    .target(name: "RolloutEngine", dependencies: ["SegueModel"], swiftSettings: core),
+    .target(name: "Ports", dependencies: ["SegueModel"], swiftSettings: core),
+    .target(name: "TrafficRouting", dependencies: ["SegueModel"], swiftSettings: strict),
+    .target(name: "Evidence", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
+
+    // Adapters: each knows the core and one piece of the world, never one another.
+    .target(name: "CLinux"),
+    .target(name: "SpecFile", dependencies: ["SegueModel", yams], swiftSettings: strict),
+    .target(
+      name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
+      swiftSettings: strict),
+    .target(
+      name: "PipelineRunner",
+      dependencies: ["SegueModel", "Ports", "Evidence", "CLinux", subprocess, crypto, logging],
+      swiftSettings: strict),
+    .target(
+      name: "ProcessPlatform", dependencies: ["SegueModel", "Ports", "CLinux", logging],
+      swiftSettings: strict),
+    .target(
+      name: "Proxy",
+      dependencies: [
+        "SegueModel", "TrafficRouting", "Ports", "CLinux", nioCore, nioPosix, deque, logging, crypto,
+      ],
+      swiftSettings: strict),
+
+    // The control plane and the way to it.
+    .target(
+      name: "ControlPlane",
+      dependencies: [
+        "SegueModel", "RolloutEngine", "Ports", "ControlProtocol", crypto, logging, lifecycle,
+      ],
+      swiftSettings: strict),
+    .target(name: "ControlProtocol", dependencies: ["SegueModel"], swiftSettings: core),
+    .target(
+      name: "ControlServer",
+      dependencies: ["SegueModel", "ControlProtocol", hummingbird, logging, lifecycle],
+      swiftSettings: strict),
+    .target(
+      name: "ControlClient",
+      dependencies: ["SegueModel", "ControlProtocol", asyncHTTPClient, nioCore],
+      swiftSettings: strict),
+    .target(
+      name: "Commands",
+      dependencies: [
+        "SegueModel", "ControlProtocol", "ControlClient", "SpecFile", argumentParser,
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "segue",
+      dependencies: [
+        "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "CLinux", "SpecFile",
+        "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "Proxy", "ControlPlane",
+        "ControlProtocol", "ControlServer", "ControlClient", "Commands", argumentParser, logging,
+        lifecycle, asyncHTTPClient, nioPosix,
+      ],
+      swiftSettings: strict),
+
+    // What tests, benchmarks and the demonstration measure with.
+    .target(name: "LoadGenerator", dependencies: ["CLinux"], swiftSettings: strict),
+    .executableTarget(
+      name: "segue-load", dependencies: ["LoadGenerator", argumentParser], swiftSettings: strict),
+    .target(
+      name: "JournalContract", dependencies: ["SegueModel", "Ports"],
+      path: "Tests/JournalContract", swiftSettings: strict),
+
+    .testTarget(name: "SegueModelTests", dependencies: ["SegueModel"], swiftSettings: strict),
+    .testTarget(
+      name: "RolloutEngineTests", dependencies: ["SegueModel", "RolloutEngine"],
+      swiftSettings: strict),
+    .testTarget(name: "EvidenceTests", dependencies: ["Evidence", "Ports"], swiftSettings: strict),
+    .testTarget(
+      name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
+    .testTarget(
+      name: "SQLiteJournalTests",
+      dependencies: ["SegueModel", "Ports", "SQLiteJournal", "JournalContract", grdb],
+      swiftSettings: strict),
+    .testTarget(
+      name: "PipelineRunnerTests", dependencies: ["SegueModel", "Ports", "PipelineRunner"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ProcessPlatformTests",
+      dependencies: ["SegueModel", "Ports", "ProcessPlatform", "CLinux"], swiftSettings: strict),
+    .testTarget(
+      name: "TrafficRoutingTests", dependencies: ["SegueModel", "TrafficRouting"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ProxyTests",
+      dependencies: [
+        "SegueModel", "Ports", "TrafficRouting", "Proxy", "LoadGenerator", "CLinux", nioCore,
+        nioPosix,
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ControlPlaneTests",
+      dependencies: ["SegueModel", "RolloutEngine", "Ports", "ControlPlane", "ControlProtocol"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ControlServerTests",
+      dependencies: ["SegueModel", "ControlProtocol", "ControlServer", "ControlClient"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CommandsTests", dependencies: ["SegueModel", "ControlProtocol", "Commands", "SpecFile"],
+      swiftSettings: strict),
+    .testTarget(name: "TidyTests", swiftSettings: strict),
+    .testTarget(
+      name: "EndToEndTests",
+      dependencies: ["SegueModel", "ControlProtocol", "LoadGenerator", "segue"],
+      swiftSettings: strict),
+  ]
+)
