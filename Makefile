@@ -1,0 +1,97 @@
+# `make` alone says what there is. The stages of one call run one after another, because two builds
+# at once share neither their work nor, on a small machine, the memory.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# A regular expression of test names: `make test ONLY=TidyTests`.
+ONLY ?=
+
+debug := .build/debug
+release := .build-release/release
+swift_sources := Package.swift Sources Tests
+bindir := $(PREFIX)/bin
+unitdir := $(PREFIX)/lib/systemd/system
+mandir := $(PREFIX)/share/man/man1
+bashdir := $(PREFIX)/share/bash-completion/completions
+zshdir := $(PREFIX)/share/zsh/site-functions
+fishdir := $(PREFIX)/share/fish/vendor_completions.d
+
+# Swift Testing announces each test twice; the announcement of the start is left out.
+quietly := sed -u '/^◇/d'
+
+.PHONY: help
+help: ## Say what there is
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: bootstrap
+bootstrap: ## Install the Debian packages that are missing
+	@Scripts/bootstrap
+
+.PHONY: build
+build: bootstrap ## Build for development, into .build
+	swift build
+
+.PHONY: release
+release: bootstrap ## Build for use, optimised and self-contained, into .build-release
+	swift build --configuration release --scratch-path .build-release \
+	  --static-swift-stdlib --product segue
+
+.PHONY: build-tests
+build-tests: bootstrap
+	swift build --build-tests
+
+# The end-to-end tests put a load on the machine, so they come after the others and not beside them.
+.PHONY: test
+test: build-tests ## Run every test, or with ONLY=REGEX some
+ifeq ($(ONLY),)
+	swift test --skip-build --disable-xctest --skip EndToEndTests 2>&1 | $(quietly)
+	swift test --skip-build --disable-xctest --filter EndToEndTests 2>&1 | $(quietly)
+else
+	swift test --skip-build --disable-xctest --filter '$(ONLY)' 2>&1 | $(quietly)
+endif
+
+.PHONY: lint
+lint: bootstrap ## Check the format of the Swift code, and the shell scripts
+	swift format lint --strict --parallel --recursive $(swift_sources)
+	git ls-files -z --cached --others --exclude-standard -- .ci Scripts Examples Packaging \
+	  | xargs -0 grep -lZE '^#!.*[/ ](ba)?sh$$' | xargs -0 --no-run-if-empty shellcheck
+
+.PHONY: format
+format: ## Rewrite the Swift code in the format that lint wants
+	swift format --in-place --parallel --recursive $(swift_sources)
+
+.PHONY: demo
+demo: build ## Watch three commits go live, be refused and be rolled back, under load
+	Scripts/demo
+
+.PHONY: docs
+docs: build-tests ## Check the documentation's links and write the man pages into .build/man
+	swift test --skip-build --disable-xctest --filter DocumentationTests 2>&1 | $(quietly)
+	Scripts/manpages $(debug)/segue .build/man
+
+.PHONY: install
+install: ## Install what `make release` built, under PREFIX (/usr/local) and DESTDIR
+	@test -x $(release)/segue || { echo "There is nothing to install yet: run 'make release' first."; exit 1; }
+	install -D -m 0755 $(release)/segue $(DESTDIR)$(bindir)/segue
+	mkdir -p $(addprefix $(DESTDIR),$(unitdir) $(mandir) $(bashdir) $(zshdir) $(fishdir))
+	for unit in Packaging/systemd/*.service; do \
+	  sed 's|/usr/local/bin/|$(bindir)/|g' "$$unit" > "$(DESTDIR)$(unitdir)/$${unit##*/}"; \
+	done
+	$(release)/segue --generate-completion-script bash > $(DESTDIR)$(bashdir)/segue
+	$(release)/segue --generate-completion-script zsh > $(DESTDIR)$(zshdir)/_segue
+	$(release)/segue --generate-completion-script fish > $(DESTDIR)$(fishdir)/segue.fish
+	Scripts/manpages $(release)/segue $(DESTDIR)$(mandir)
+
+.PHONY: uninstall
+uninstall: ## Remove what `make install` put there; state directories stay
+	rm -f $(DESTDIR)$(bindir)/segue $(DESTDIR)$(bashdir)/segue $(DESTDIR)$(zshdir)/_segue \
+	  $(DESTDIR)$(fishdir)/segue.fish $(DESTDIR)$(mandir)/segue.1 $(DESTDIR)$(mandir)/segue-*.1
+	for unit in Packaging/systemd/*.service; do rm -f "$(DESTDIR)$(unitdir)/$${unit##*/}"; done
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf .build .build-release
