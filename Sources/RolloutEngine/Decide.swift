@@ -47,7 +47,11 @@ extension ServiceState {
       guard let instance = instances[id], instance.isKept, !instance.isReady else { return [] }
       return [.instanceBecameReady(instance: id, booted: booted)]
     case .reportUnready(let id, let reason):
-      guard let instance = instances[id], instance.isReady else { return [] }
+      guard let instance = instances[id], instance.isKept else { return [] }
+      guard instance.isReady else {
+        return instance.problem == reason
+          ? [] : [.instanceCheckFailed(instance: id, reason: reason)]
+      }
       return [.instanceBecameUnready(instance: id, reason: reason)]
         + failure(of: instance, "became unready: \(reason)", at: now)
     case .reportDied(let id, let reason):

@@ -54,8 +54,8 @@ extension ServiceState {
       table.acknowledgeBy = nil
     case .tableFailed:
       break
-    case .instanceOrdered, .instanceStarted, .instanceBecameReady, .instanceBecameUnready,
-      .instanceDied, .drainBegan, .instanceDrained, .stopOrdered, .instanceStopped:
+    case .instanceOrdered, .instanceStarted, .instanceCheckFailed, .instanceBecameReady,
+      .instanceBecameUnready, .instanceDied, .drainBegan, .instanceDrained, .stopOrdered, .instanceStopped:
       try evolveInstance(event, at: now)
     }
   }
@@ -77,8 +77,13 @@ extension ServiceState {
           instance.phase = .started(readyBy: readyBy)
         }
       }
+    case .instanceCheckFailed(let id, let reason):
+      try changeInstance(id, event) { $0.problem = reason }
     case .instanceBecameReady(let id, _):
-      try changeInstance(id, event) { $0.phase = .ready(since: now) }
+      try changeInstance(id, event) { instance in
+        instance.phase = .ready(since: now)
+        instance.problem = nil
+      }
     case .instanceBecameUnready(let id, _):
       try changeInstance(id, event) { $0.phase = .unready(since: now) }
     case .instanceDied(let id, _):

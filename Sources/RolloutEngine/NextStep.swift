@@ -57,7 +57,8 @@ extension ServiceState {
     switch instance.phase {
     case .ordered(let by) where now >= by, .started(let by) where now >= by:
       let patience = deadlineSpec(of: instance).ready
-      let reason = "was not ready within \(patience)"
+      let last = instance.problem.map { " (last answer: \($0))" } ?? ""
+      let reason = "was not ready within \(patience)\(last)"
       let ending = [stop(instance.id, at: now)]
       guard let rollout, !rollout.isGoingBack, instance.release == rollout.to.id else {
         return ending

@@ -19,6 +19,8 @@ public enum RolloutEvent: Hashable, Codable, Sendable {
   case instanceStarted(instance: InstanceID, endpoint: Endpoint)
   /// `booted` is the time from its start to its first passed check.
   case instanceBecameReady(instance: InstanceID, booted: Milliseconds)
+  /// It is not ready yet, and this is the newest reason.
+  case instanceCheckFailed(instance: InstanceID, reason: String)
   case instanceBecameUnready(instance: InstanceID, reason: String)
   /// It ended without having been told to.
   case instanceDied(instance: InstanceID, reason: String)
@@ -49,6 +51,7 @@ public enum RolloutEvent: Hashable, Codable, Sendable {
     case .instanceOrdered: "instanceOrdered"
     case .instanceStarted: "instanceStarted"
     case .instanceBecameReady: "instanceBecameReady"
+    case .instanceCheckFailed: "instanceCheckFailed"
     case .instanceBecameUnready: "instanceBecameUnready"
     case .instanceDied: "instanceDied"
     case .drainBegan: "drainBegan"

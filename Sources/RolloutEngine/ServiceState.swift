@@ -74,6 +74,8 @@ public struct Instance: Hashable, Codable, Sendable {
   public var endpoint: Endpoint?
   /// It was in a proposed table at some time, so requests may be in flight on it.
   public var hadTraffic = false
+  /// Why its last check failed, until it is ready.
+  public var problem: String?
 
   /// Whether it counts towards the number that should run.
   public var isKept: Bool {

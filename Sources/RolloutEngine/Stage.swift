@@ -82,7 +82,7 @@ public enum StagePlan {
     return pairs.enumerated().map { index, pair in
       Stage(
         name: "batch \(index + 1) of \(pairs.count)", incoming: pair.new, outgoing: pair.old,
-        weight: Permille(pair.new * 1_000 / (pair.new + pair.old)))
+        weight: Permille(pair.new * 1_000 / max(pair.new + pair.old, 1)))
     }
   }
 }

@@ -1,0 +1,79 @@
+import Glibc
+public import Logging
+public import Ports
+public import SegueModel
+
+/// The world as the control plane sees it.
+public struct Dependencies: Sendable {
+  public var journal: any Journal
+  public var source: any Source
+  public var pipeline: any PipelineExecutor
+  public var releases: any ReleaseStore
+  public var platform: any Platform
+  public var director: any TrafficDirector
+  public var probe: any Probe
+  public var time: any TimeSource
+  public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
+  public var logger: Logger
+
+  public init(
+    journal: any Journal, source: any Source, pipeline: any PipelineExecutor,
+    releases: any ReleaseStore, platform: any Platform, director: any TrafficDirector,
+    probe: any Probe, time: any TimeSource,
+    readSpec: @escaping @Sendable ([UInt8]) throws(PortError) -> ProjectSpec, logger: Logger
+  ) {
+    self.journal = journal
+    self.source = source
+    self.pipeline = pipeline
+    self.releases = releases
+    self.platform = platform
+    self.director = director
+    self.probe = probe
+    self.time = time
+    self.readSpec = readSpec
+    self.logger = logger
+  }
+}
+
+/// What a control plane is told when it starts.
+public struct ControlPlaneSettings: Sendable {
+  public var version: String
+  /// `nil` until the first commit names it.
+  public var project: ProjectName?
+  public var deployBranch: String
+  /// How often the source is asked for a new head.
+  public var pollInterval: Milliseconds
+  public var stateDirectory: String
+  /// As people name it: a path or URL.
+  public var sourceName: String
+  /// Where clients reach the router.
+  public var proxyAddress: String
+
+  public init(
+    version: String, project: ProjectName?, deployBranch: String, pollInterval: Milliseconds,
+    stateDirectory: String, sourceName: String, proxyAddress: String
+  ) {
+    self.version = version
+    self.project = project
+    self.deployBranch = deployBranch
+    self.pollInterval = pollInterval
+    self.stateDirectory = stateDirectory
+    self.sourceName = sourceName
+    self.proxyAddress = proxyAddress
+  }
+}
+
+/// The machine's own clock.
+public struct SystemTime: TimeSource {
+  public init() {}
+
+  public func now() -> Instant {
+    var moment = timespec()
+    clock_gettime(CLOCK_REALTIME, &moment)
+    return Instant(milliseconds: Int64(moment.tv_sec) * 1_000 + Int64(moment.tv_nsec) / 1_000_000)
+  }
+
+  public func sleep(for span: Milliseconds) async throws {
+    try await Task.sleep(for: span.duration)
+  }
+}

@@ -1,0 +1,136 @@
+import ControlProtocol
+import Ports
+import RolloutEngine
+import SegueModel
+
+/// Says events in sentences: what people read in the live view, in a push, and in the history.
+enum FeedText {
+  static func item(
+    for record: Recorded<RolloutEvent>, key: ServiceKey, during rolling: ReleaseID?,
+    catalogue: ReleaseCatalogue
+  ) -> FeedItem? {
+    guard let (level, text, release, rollout) = sentence(record.event, key: key) else { return nil }
+    let commit = (release ?? rolling).flatMap { catalogue.record(of: $0)?.acceptance.commit.id }
+    return FeedItem(
+      sequence: record.sequence, at: record.at, kind: record.event.kind, level: level,
+      subject: "\(key)", text: text, commit: commit, rollout: rollout)
+  }
+
+  private typealias Sentence = (FeedItem.Level, String, ReleaseID?, RolloutID?)
+
+  private static func sentence(_ event: RolloutEvent, key: ServiceKey) -> Sentence? {
+    switch event {
+    case .rolloutStarted(let start):
+      let from = start.from.map { " from \($0.id)" } ?? ""
+      let what = start.kind == .rollback ? "rollback" : start.to.spec.strategy.name + " rollout"
+      let stages = start.stages.count == 1 ? "one stage" : "\(start.stages.count) stages"
+      return (
+        .info, "\(what) \(start.id)\(from) to \(start.to.id) started, in \(stages)", start.to.id,
+        start.id
+      )
+    case .deployQueued(let order):
+      return (.info, "\(order.release.id) waits for the rollout in progress", order.release.id, nil)
+    case .deploySuperseded(let release, let by):
+      return (.warning, "\(release) was superseded by \(by)", release, nil)
+    case .wayBackBegan(_, let reason, _, _):
+      return (.failure, "going back: \(reason)", nil, nil)
+    case .abortRequested(let by, let reason):
+      return (.warning, "abort requested by \(by): \(reason)", nil, nil)
+    case .rolloutEnded(let rollout, let outcome, let reason):
+      return ended(rollout, outcome, reason)
+    case .keptWarm(let release, _):
+      return (.info, "\(release) is kept warm: going back to it is one table swap", release, nil)
+    case .warmExpired(let release):
+      return (.info, "\(release) is no longer kept warm", release, nil)
+    case .instanceOrdered(let instance, let release, _):
+      return (.info, "starting \(instance)", release, nil)
+    case .instanceBecameReady(let instance, let booted):
+      return (.info, "\(instance) is ready (booted in \(booted))", nil, nil)
+    case .instanceCheckFailed(let instance, let reason):
+      return (.info, "\(instance) is not ready yet: \(reason)", nil, nil)
+    case .instanceBecameUnready(let instance, let reason):
+      return (.warning, "\(instance) is not ready any more: \(reason)", nil, nil)
+    case .instanceDied(let instance, let reason):
+      return (.failure, "\(instance) \(reason)", nil, nil)
+    case .instanceDrained(let instance, let remaining) where remaining > 0:
+      return (
+        .warning, "\(instance) still had \(remaining) requests in flight at its drain deadline",
+        nil, nil
+      )
+    case .instanceStopped(let instance, let killed):
+      return killed
+        ? (.warning, "\(instance) did not heed SIGTERM and was killed", nil, nil)
+        : (.info, "\(instance) stopped", nil, nil)
+    case .tableAcknowledged(let generation):
+      return (.info, "the router switched to table \(generation)", nil, nil)
+    case .tableFailed(let generation, let reason):
+      return (.failure, "the router refused table \(generation): \(reason)", nil, nil)
+    case .stageEntered, .shiftBegan, .retiringBegan, .instanceStarted, .drainBegan,
+      .instanceDrained, .stopOrdered, .tableProposed:
+      return nil
+    }
+  }
+
+  private static func ended(
+    _ rollout: RolloutID, _ outcome: RolloutOutcome, _ reason: String?
+  ) -> Sentence {
+    let why = reason.map { ": \($0)" } ?? ""
+    switch outcome {
+    case .live: return (.success, "\(rollout) is complete", nil, rollout)
+    case .rolledBack: return (.failure, "\(rollout) was rolled back\(why)", nil, rollout)
+    case .aborted: return (.warning, "\(rollout) was taken back\(why)", nil, rollout)
+    case .incident: return (.failure, "\(rollout) is an incident\(why)", nil, rollout)
+    }
+  }
+
+  static func item(for record: Recorded<PipelineEvent>, commit: CommitID) -> FeedItem? {
+    guard let (level, subject, text, final) = sentence(record.event) else { return nil }
+    return FeedItem(
+      sequence: record.sequence, at: record.at, kind: record.event.kind, level: level,
+      subject: subject, text: text, commit: commit, final: final)
+  }
+
+  private static func sentence(_ event: PipelineEvent) -> (FeedItem.Level, String, String, Bool)? {
+    switch event {
+    case .commitAccepted(let acceptance):
+      let commit = acceptance.commit
+      return (.info, "commit", "\(commit.id.short) \(commit.subject) (\(commit.author))", false)
+    case .pipelineStarted(let spec):
+      let count = spec.pipeline.count
+      return (.info, "pipeline", "started: \(count) \(count == 1 ? "step" : "steps")", false)
+    case .stepStarted(let step):
+      return (.info, "step \(step)", "started", false)
+    case .stepInterrupted(let step):
+      return (.warning, "step \(step)", "was interrupted by a restart and runs again", false)
+    case .stepFinished(let step, let result):
+      let took = result.passed ? " in \(result.took)" : ""
+      return (result.passed ? .success : .failure, "step \(step)", result.sentence + took, false)
+    case .commitRefused(let reason):
+      return (.failure, "commit", "refused: \(reason)", true)
+    case .pipelineFailed(let reason):
+      return (.failure, "pipeline", "failed: \(reason)", true)
+    case .pipelineCancelled(let reason):
+      return (.warning, "pipeline", "cancelled: \(reason)", true)
+    case .commitSuperseded(let by):
+      return (.warning, "commit", "superseded by \(by.short)", true)
+    case .releaseSealed(let release):
+      return (.success, "release", "\(release.id) built", false)
+    }
+  }
+
+  static func item(for record: Recorded<TargetEvent>, environment: EnvironmentName) -> FeedItem? {
+    switch record.event {
+    case .targetSet: return nil
+    case .targetCleared(let by, let reason):
+      return FeedItem(
+        sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
+        subject: "\(environment)",
+        text: "nothing more is rolled out until the next commit (\(by): \(reason))")
+    case .commitSettled(let commit, let live, let summary):
+      return FeedItem(
+        sequence: record.sequence, at: record.at, kind: record.event.kind,
+        level: live ? .success : .failure, subject: "commit", text: summary, commit: commit,
+        final: true)
+    }
+  }
+}

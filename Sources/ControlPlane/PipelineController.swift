@@ -1,0 +1,271 @@
+import ControlProtocol
+import Logging
+import Ports
+import SegueModel
+
+/// Takes commits one at a time through the pipeline to a release. A newer commit supersedes those
+/// that wait; the one that runs is finished.
+actor PipelineController {
+  private let world: Dependencies
+  private let settings: ControlPlaneSettings
+  private let feed: FeedHub
+  private let catalogue: ReleaseCatalogue
+  private let receipts: ReceiptKeeper
+  private let onRelease: @Sendable (Release, CommitAcceptance) async -> Void
+  private var streams: [PipelineID: TypedStream<PipelineEvent>] = [:]
+  private(set) var waiting: [CommitAcceptance] = []
+  private(set) var current: PipelineID?
+  private var cancelReason: String?
+  private var currentTask: Task<PipelineResult, any Error>?
+  private let gate = SerialGate()
+  private let wakeUps: AsyncStream<Void>
+  private let wakeUp: AsyncStream<Void>.Continuation
+
+  init(
+    world: Dependencies, settings: ControlPlaneSettings, feed: FeedHub,
+    catalogue: ReleaseCatalogue, receipts: ReceiptKeeper,
+    onRelease: @escaping @Sendable (Release, CommitAcceptance) async -> Void
+  ) {
+    self.world = world
+    self.settings = settings
+    self.feed = feed
+    self.catalogue = catalogue
+    self.receipts = receipts
+    self.onRelease = onRelease
+    (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  // MARK: Recovery
+
+  /// Loads every pipeline; what had not ended goes on where it stopped.
+  func recover() async throws(PortError) {
+    var loaded: [(stream: TypedStream<PipelineEvent>, events: [Recorded<PipelineEvent>])] = []
+    for id in try await world.journal.streams(prefix: Streams.pipelinePrefix) {
+      var stream = TypedStream<PipelineEvent>(id: id, journal: world.journal)
+      loaded.append((stream: stream, events: try await stream.load()))
+      loaded[loaded.count - 1].stream = stream
+    }
+    loaded.sort { $0.events.first?.sequence ?? 0 < $1.events.first?.sequence ?? 0 }
+    for (stream, events) in loaded {
+      guard case .commitAccepted(let acceptance)? = events.first?.event else { continue }
+      for record in events {
+        catalogue.apply(record.event, of: acceptance.pipeline, at: record.at)
+      }
+      guard let record = catalogue.record(acceptance.pipeline), record.status.state == .running
+      else { continue }
+      streams[acceptance.pipeline] = stream
+      await world.pipeline.endLeftovers(of: acceptance.pipeline)
+      for step in record.status.steps where step.state == .running {
+        try await append([.stepInterrupted(step: step.name)], to: acceptance)
+      }
+      waiting.append(acceptance)
+    }
+    wakeUp.yield()
+  }
+
+  // MARK: Accepting
+
+  /// Records that a commit is to be built. Commits that wait are superseded by it.
+  func accept(_ commit: Commit, by who: String, allowOlder: Bool, again: Bool)
+    async throws(PortError) -> Int64
+  {
+    await gate.enter()
+    do throws(PortError) {
+      if let known = catalogue.record(of: commit.id), known.status.state == .running {
+        await gate.leave()
+        return await feed.sequence
+      }
+      let attempt = catalogue.all.count { $0.acceptance.commit.id == commit.id } + 1
+      let acceptance = CommitAcceptance(
+        pipeline: PipelineID("\(commit.id.short)-\(attempt)"), commit: commit, requestedBy: who,
+        allowOlder: allowOlder, again: again)
+      let superseded = waiting
+      let sequence = try await append([.commitAccepted(acceptance)], to: acceptance)
+      waiting = [acceptance]
+      for older in superseded {
+        try await append([.commitSuperseded(by: commit.id)], to: older)
+        streams[older.pipeline] = nil
+      }
+      wakeUp.yield()
+      await gate.leave()
+      return sequence
+    } catch {
+      await gate.leave()
+      throw error
+    }
+  }
+
+  /// Ends the running pipeline and forgets those that wait.
+  /// - Returns: Whether there was anything to end.
+  func cancel(reason: String) async throws(PortError) -> Bool {
+    let had = current != nil || !waiting.isEmpty
+    let dropped = waiting
+    waiting = []
+    for acceptance in dropped {
+      try await append([.pipelineCancelled(reason: reason)], to: acceptance)
+    }
+    if current != nil {
+      cancelReason = reason
+      currentTask?.cancel()
+    }
+    return had
+  }
+
+  @discardableResult
+  private func append(_ events: [PipelineEvent], to acceptance: CommitAcceptance)
+    async throws(PortError) -> Int64
+  {
+    let id = acceptance.pipeline
+    var stream =
+      streams[id]
+      ?? TypedStream<PipelineEvent>(id: Streams.pipeline(id), journal: world.journal)
+    let records = try await stream.append(events, at: world.time.now())
+    streams[id] = stream
+    for record in records {
+      catalogue.apply(record.event, of: id, at: record.at)
+      if let item = FeedText.item(for: record, commit: acceptance.commit.id) {
+        await feed.publish(item)
+      }
+    }
+    return records.last?.sequence ?? 0
+  }
+
+  // MARK: Running
+
+  /// Runs what waits until the task is cancelled.
+  func run() async {
+    for await _ in wakeUps {
+      while !Task.isCancelled, let next = waiting.first {
+        waiting.removeFirst()
+        current = next.pipeline
+        await carryThrough(next)
+        current = nil
+        cancelReason = nil
+      }
+    }
+  }
+
+  private func carryThrough(_ acceptance: CommitAcceptance) async {
+    do {
+      try await build(acceptance)
+    } catch {
+      guard !Task.isCancelled else { return }
+      let failure = error as? PortError
+      let event: PipelineEvent =
+        switch failure?.fault {
+        case .user?: .commitRefused(reason: "\(error)")
+        default: .pipelineFailed(reason: "\(error)")
+        }
+      do {
+        try await append([event], to: acceptance)
+        await settle(acceptance)
+      } catch {
+        world.logger.error("a pipeline's end could not be recorded", metadata: ["error": "\(error)"])
+      }
+    }
+    if catalogue.record(acceptance.pipeline)?.status.state != .running {
+      streams[acceptance.pipeline] = nil
+    }
+  }
+
+  private func build(_ acceptance: CommitAcceptance) async throws {
+    if let sealed = catalogue.record(acceptance.pipeline)?.release {
+      return await onRelease(sealed, acceptance)
+    }
+    let spec = try await spec(of: acceptance.commit)
+    let run = try await begin(acceptance, spec)
+    // The task is this function's own: it is awaited below, and only kept to be cancelled by name.
+    let task = Task { [world] in
+      try await world.pipeline.execute(run) { progress in
+        try await self.observe(progress, acceptance)
+      }
+    }
+    currentTask = task
+    let outcome = await withTaskCancellationHandler {
+      await task.result
+    } onCancel: {
+      task.cancel()
+    }
+    currentTask = nil
+    guard !Task.isCancelled else { throw CancellationError() }
+    if let reason = cancelReason {
+      try await append([.pipelineCancelled(reason: reason)], to: acceptance)
+      return await settle(acceptance)
+    }
+    let result = try outcome.get()
+    if let refusal = Self.refusal(of: result, spec) {
+      try await append([.commitRefused(reason: refusal)], to: acceptance)
+      return await settle(acceptance)
+    }
+    let release = try await world.releases.seal(run, at: world.time.now())
+    try await append([.releaseSealed(release: release)], to: acceptance)
+    await onRelease(release, acceptance)
+  }
+
+  private func spec(of commit: Commit) async throws -> ProjectSpec {
+    let limit = 256 * 1_024
+    guard let bytes = try await world.source.file("segue.yaml", at: commit.id, limit: limit) else {
+      throw PortError(
+        "commit \(commit.id.short) has no segue.yaml", fault: .user, retry: .never,
+        nextStep: "Run `segue init`, commit the file, and push again")
+    }
+    let spec = try world.readSpec(bytes)
+    if let project = settings.project, spec.project != project {
+      throw PortError(
+        "segue.yaml names the project \(spec.project), but this Segue serves \(project)",
+        fault: .user, retry: .never)
+    }
+    return spec
+  }
+
+  private func begin(_ acceptance: CommitAcceptance, _ spec: ProjectSpec) async throws
+    -> PipelineRun
+  {
+    let record = catalogue.record(acceptance.pipeline)
+    let passed = record?.results.filter(\.value.passed).keys.sorted() ?? []
+    if record?.spec == nil {
+      try await append([.pipelineStarted(spec: spec)], to: acceptance)
+    }
+    let base = "\(settings.stateDirectory)/builds/\(acceptance.pipeline)"
+    return PipelineRun(
+      id: acceptance.pipeline, commit: acceptance.commit, spec: spec,
+      directory: base + "/checkout", logDirectory: base + "/logs", passed: passed)
+  }
+
+  private func observe(_ progress: StepProgress, _ acceptance: CommitAcceptance) async throws {
+    switch progress {
+    case .started(let step):
+      try await append([.stepStarted(step: step)], to: acceptance)
+    case .finished(let step, let result):
+      try await append([.stepFinished(step: step, result: result)], to: acceptance)
+    case .output(let step, let lines):
+      let now = world.time.now()
+      for line in lines {
+        await feed.publishOutput(
+          line, subject: "step \(step)", commit: acceptance.commit.id, at: now)
+      }
+    }
+  }
+
+  private func settle(_ acceptance: CommitAcceptance) async {
+    guard let record = catalogue.record(acceptance.pipeline) else { return }
+    do {
+      try await receipts.issue(refused: record)
+    } catch {
+      world.logger.error("a receipt could not be issued", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// Why the results do not make a release: the first step that did not pass, by the file's order.
+  private static func refusal(of result: PipelineResult, _ spec: ProjectSpec) -> String? {
+    for step in spec.pipeline {
+      guard let outcome = result.steps[step.name] else {
+        return "step \(step.name) has no result"
+      }
+      if !outcome.passed, outcome.outcome != .skipped {
+        return "step \(step.name): \(outcome.sentence)"
+      }
+    }
+    return result.steps.values.allSatisfy(\.passed) ? nil : "not every step passed"
+  }
+}

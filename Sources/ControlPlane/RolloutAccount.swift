@@ -1,0 +1,180 @@
+import ControlProtocol
+import Ports
+import RolloutEngine
+import SegueModel
+
+/// Adds up the events of one rollout into its receipt.
+struct RolloutAccount {
+  let key: ServiceKey
+  let events: [Recorded<RolloutEvent>]
+
+  private var start: (RolloutStart, Instant)? {
+    for record in events {
+      if case .rolloutStarted(let start) = record.event { return (start, record.at) }
+    }
+    return nil
+  }
+
+  private var end: (outcome: RolloutOutcome, reason: String?, at: Instant)? {
+    for record in events.reversed() {
+      if case .rolloutEnded(_, let outcome, let reason) = record.event {
+        return (outcome, reason, record.at)
+      }
+    }
+    return nil
+  }
+
+  func receipt(
+    catalogue: ReleaseCatalogue, before: TrafficBaseline?, after: ServiceReport?
+  ) -> Receipt? {
+    guard let (start, startedAt) = start, let end, let record = catalogue.record(of: start.to.id)
+    else { return nil }
+    let live = allTrafficAt
+    let pushToLive: Milliseconds? =
+      end.outcome == .live && start.kind == .deploy
+      ? live.map { $0 - record.acceptedAt } : nil
+    let during = after.map {
+      ReceiptKeeper.difference(
+        ReceiptKeeper.latency(of: $0.versions),
+        ReceiptKeeper.latency(of: before?.versions ?? []))
+    }
+    return Receipt(
+      number: 0, outcome: Self.outcome(end.outcome), reason: end.reason, commit: record.status.commit,
+      rollout: start.id, key: key, strategy: start.to.spec.strategy.name, from: start.from?.id,
+      to: start.to.id, startedBy: start.requestedBy, startedAt: startedAt, endedAt: end.at,
+      steps: Receipt.steps(of: record), phases: phases(until: end.at),
+      traffic: Self.traffic(before?.versions ?? [], after?.versions ?? []),
+      unavailable: Self.since(after?.unavailable ?? 0, before?.unavailable ?? 0), cut: cut,
+      latency: during.flatMap(Self.line), steadyLatency: (before?.steady).flatMap(Self.line),
+      extraInstanceTime: extraInstanceTime(steady: start.to.spec.instances),
+      pushToLive: pushToLive,
+      overhead: pushToLive.map { max(.zero, $0 - record.stepTime - applicationTime) },
+      previous: "", hash: "")
+  }
+
+  private static func outcome(_ outcome: RolloutOutcome) -> Receipt.Outcome {
+    switch outcome {
+    case .live: .live
+    case .rolledBack: .rolledBack
+    case .aborted: .aborted
+    case .incident: .incident
+    }
+  }
+
+  /// When the router acknowledged that everything goes to the new release.
+  private var allTrafficAt: Instant? {
+    guard let (start, _) = start else { return nil }
+    var proposed: Generation?
+    for record in events {
+      switch record.event {
+      case .tableProposed(let table, _):
+        let complete = table.versions.allSatisfy { $0.release == start.to.id }
+        proposed = complete && !table.versions.isEmpty ? table.generation : nil
+      case .tableAcknowledged(let generation) where generation == proposed:
+        return record.at
+      default:
+        continue
+      }
+    }
+    // A worker takes no traffic: it is live when the last stage began to retire the old one.
+    return events.last { $0.event == .retiringBegan }?.at
+  }
+
+  /// Time the application itself took: per stage, its slowest boot, and its slowest stop.
+  private var applicationTime: Milliseconds {
+    var total = Milliseconds.zero
+    var boot = Milliseconds.zero
+    var stops: [InstanceID: Instant] = [:]
+    var stop = Milliseconds.zero
+    for record in events {
+      switch record.event {
+      case .instanceBecameReady(_, let booted): boot = max(boot, booted)
+      case .stopOrdered(let id, _): stops[id] = record.at
+      case .instanceStopped(let id, _):
+        if let ordered = stops[id] { stop = max(stop, record.at - ordered) }
+      case .stageEntered, .rolloutEnded:
+        let isLast = if case .rolloutEnded = record.event { true } else { false }
+        total = total + boot + (isLast ? .zero : stop)
+        (boot, stop) = (.zero, .zero)
+      default: continue
+      }
+    }
+    return total
+  }
+
+  private var cut: Int {
+    events.reduce(0) { sum, record in
+      if case .instanceDrained(_, let remaining) = record.event { sum + remaining } else { sum }
+    }
+  }
+
+  private func phases(until end: Instant) -> [Receipt.PhaseLine] {
+    var begun: [(name: String, at: Instant)] = []
+    var stages: [Stage] = []
+    var stage = 0
+    for record in events {
+      let name = stage < stages.count ? stages[stage].name : ""
+      switch record.event {
+      case .rolloutStarted(let start):
+        stages = start.stages
+        begun.append(("\(stages.first?.name ?? ""): starting", record.at))
+      case .stageEntered(let index):
+        stage = index
+        begun.append(("\(stages[index].name): starting", record.at))
+      case .wayBackBegan(_, _, let back, _):
+        stages = back
+        stage = 0
+        begun.append(("way back: restoring", record.at))
+      case .shiftBegan: begun.append(("\(name): shifting traffic", record.at))
+      case .retiringBegan: begun.append(("\(name): retiring", record.at))
+      default: continue
+      }
+    }
+    return begun.enumerated().map { index, phase in
+      let next = index + 1 < begun.count ? begun[index + 1].at : end
+      return Receipt.PhaseLine(name: phase.name, at: phase.at, took: next - phase.at)
+    }
+  }
+
+  /// Time of instances above the steady number, added up over the rollout.
+  private func extraInstanceTime(steady: Int) -> Milliseconds {
+    var count = start?.0.from == nil ? 0 : steady
+    var total = Milliseconds.zero
+    var last = events.first?.at
+    for record in events {
+      if let last, count > steady { total = total + (record.at - last) * Int64(count - steady) }
+      last = record.at
+      switch record.event {
+      case .instanceOrdered: count += 1
+      case .instanceDied, .instanceStopped: count -= 1
+      default: continue
+      }
+    }
+    return total
+  }
+
+  private static func traffic(_ before: [VersionCounters], _ after: [VersionCounters])
+    -> [Receipt.VersionTraffic]
+  {
+    after.map { version in
+      let earlier = before.first { $0.release == version.release }
+      return Receipt.VersionTraffic(
+        release: version.release,
+        responses: ReceiptKeeper.difference(version.responses, earlier?.responses ?? []),
+        failed: since(version.failed, earlier?.failed ?? 0),
+        retried: since(version.retried, earlier?.retried ?? 0))
+    }.filter { $0.responses.contains { $0 > 0 } || $0.failed > 0 }
+  }
+
+  private static func since(_ now: UInt64, _ before: UInt64) -> UInt64 {
+    now >= before ? now - before : now
+  }
+
+  private static func line(_ counts: [UInt64]) -> Receipt.LatencyLine? {
+    guard let p50 = LatencyHistogram.quantile(0.5, of: counts),
+      let p99 = LatencyHistogram.quantile(0.99, of: counts),
+      let p999 = LatencyHistogram.quantile(0.999, of: counts)
+    else { return nil }
+    return Receipt.LatencyLine(p50: p50, p99: p99, p999: p999)
+  }
+}

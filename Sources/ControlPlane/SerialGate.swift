@@ -1,0 +1,34 @@
+/// Lets one caller at a time through, in order of arrival: an actor's methods interleave at every
+/// `await`, and a command must see the state that the one before it left.
+actor SerialGate {
+  private var isTaken = false
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  func enter() async {
+    guard isTaken else {
+      isTaken = true
+      return
+    }
+    await withCheckedContinuation { waiting.append($0) }
+  }
+
+  func leave() {
+    if waiting.isEmpty {
+      isTaken = false
+    } else {
+      waiting.removeFirst().resume()
+    }
+  }
+
+  func pass<Result: Sendable>(_ body: @Sendable () async throws -> Result) async rethrows -> Result {
+    await enter()
+    do {
+      let result = try await body()
+      leave()
+      return result
+    } catch {
+      leave()
+      throw error
+    }
+  }
+}
