@@ -16,6 +16,7 @@
 const int SEGUE_LIMIT_FILES = RLIMIT_NOFILE;
 const int SEGUE_LIMIT_PROCESSES = RLIMIT_NPROC;
 const int SEGUE_LIMIT_ADDRESS_SPACE = RLIMIT_AS;
+const int SEGUE_LIMIT_DATA = RLIMIT_DATA;
 const int SEGUE_LIMIT_CORE = RLIMIT_CORE;
 const uint64_t SEGUE_UNLIMITED = UINT64_MAX;
 
@@ -269,18 +270,21 @@ int segue_pidfd_send_signal(int pidfd, int signal) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0U);
 }
 
-struct segue_wait_result segue_wait(pid_t pid) {
-  int status = 0;
-  pid_t waited;
+/// `P_PIDFD`, which C libraries before glibc 2.36 do not name.
+#define WAIT_BY_PIDFD ((idtype_t)3)
+
+struct segue_wait_result segue_wait(int pidfd) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  int result;
   do {
-    waited = waitpid(pid, &status, WNOHANG);
-  } while (waited < 0 && errno == EINTR);
-  if (waited == 0) return (struct segue_wait_result){SEGUE_WAIT_RUNNING, 0};
-  if (waited < 0) return (struct segue_wait_result){SEGUE_WAIT_NOT_OURS, 0};
-  if (WIFEXITED(status)) {
-    return (struct segue_wait_result){SEGUE_WAIT_EXITED, WEXITSTATUS(status)};
-  }
-  return (struct segue_wait_result){SEGUE_WAIT_SIGNALLED, WTERMSIG(status)};
+    result = waitid(WAIT_BY_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+  } while (result < 0 && errno == EINTR);
+  if (result < 0) return (struct segue_wait_result){SEGUE_WAIT_NOT_OURS, 0};
+  // With WNOHANG, no pid means that nothing has ended yet (waitid(2)).
+  if (info.si_pid == 0) return (struct segue_wait_result){SEGUE_WAIT_RUNNING, 0};
+  int outcome = info.si_code == CLD_EXITED ? SEGUE_WAIT_EXITED : SEGUE_WAIT_SIGNALLED;
+  return (struct segue_wait_result){outcome, info.si_status};
 }
 
 int segue_set_subreaper(bool enabled) {
