@@ -273,12 +273,12 @@ int segue_pidfd_send_signal(int pidfd, int signal) {
 /// `P_PIDFD`, which C libraries before glibc 2.36 do not name.
 #define WAIT_BY_PIDFD ((idtype_t)3)
 
-struct segue_wait_result segue_wait(int pidfd) {
+static struct segue_wait_result wait_for(idtype_t type, id_t id) {
   siginfo_t info;
   memset(&info, 0, sizeof info);
   int result;
   do {
-    result = waitid(WAIT_BY_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+    result = waitid(type, id, &info, WEXITED | WNOHANG);
   } while (result < 0 && errno == EINTR);
   if (result < 0) return (struct segue_wait_result){SEGUE_WAIT_NOT_OURS, 0};
   // With WNOHANG, no pid means that nothing has ended yet (waitid(2)).
@@ -286,6 +286,12 @@ struct segue_wait_result segue_wait(int pidfd) {
   int outcome = info.si_code == CLD_EXITED ? SEGUE_WAIT_EXITED : SEGUE_WAIT_SIGNALLED;
   return (struct segue_wait_result){outcome, info.si_status};
 }
+
+struct segue_wait_result segue_wait_pidfd(int pidfd) {
+  return wait_for(WAIT_BY_PIDFD, (id_t)pidfd);
+}
+
+struct segue_wait_result segue_wait(pid_t pid) { return wait_for(P_PID, (id_t)pid); }
 
 int segue_set_subreaper(bool enabled) {
   return prctl(PR_SET_CHILD_SUBREAPER, enabled ? 1UL : 0UL, 0UL, 0UL, 0UL);

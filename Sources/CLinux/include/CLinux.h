@@ -133,7 +133,10 @@ struct segue_wait_result {
 
 /// Reaps the child that `pidfd` stands for, if it has ended. Never blocks, and can never reap a later
 /// child of the same pid. Needs Linux 5.4.
-struct segue_wait_result segue_wait(int pidfd);
+struct segue_wait_result segue_wait_pidfd(int pidfd);
+
+/// The same by pid, for a child that nobody else reaps.
+struct segue_wait_result segue_wait(pid_t pid);
 
 /// Makes this process (or no longer makes it) the parent of orphaned descendants
 /// (`PR_SET_CHILD_SUBREAPER`).
