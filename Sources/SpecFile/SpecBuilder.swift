@@ -1,0 +1,248 @@
+import SegueModel
+
+/// Makes a ``ProjectSpec`` of a tree and collects everything that is wrong on the way. Where a value
+/// cannot be read its default stands in, so that the rest of the file is still checked.
+struct SpecBuilder {
+  let source: SourceText
+  private var errors: [Diagnostic] = []
+  private var warnings: [Diagnostic] = []
+  private var unshown = 0
+
+  init(_ source: SourceText) { self.source = source }
+
+  // MARK: Diagnostics
+
+  /// How many errors were found so far: unchanged after a part that is sound.
+  var errorCount: Int { errors.count + unshown }
+
+  mutating func error(
+    at span: Span, _ message: String, hint: String? = nil, notes: [Diagnostic.Note] = []
+  ) {
+    guard errors.count < SpecLimits.diagnostics else {
+      unshown += 1
+      return
+    }
+    errors.append(source.diagnostic(.error, at: span, message, hint: hint, notes: notes))
+  }
+
+  mutating func error(at span: Span, _ misreading: Misreading) {
+    error(at: span, misreading.message, hint: misreading.hint)
+  }
+
+  mutating func warn(at span: Span, _ message: String, hint: String) {
+    guard warnings.count < SpecLimits.diagnostics else { return }
+    warnings.append(source.diagnostic(.warning, at: span, message, hint: hint))
+  }
+
+  /// In the order of the file; of two at one place the earlier found first.
+  var sortedDiagnostics: [Diagnostic] {
+    var sorted = (errors + warnings).enumerated().sorted {
+      ($0.element.line, $0.element.column, $0.offset) < (
+        $1.element.line, $1.element.column, $1.offset
+      )
+    }.map(\.element)
+    if unshown > 0, let last = sorted.last {
+      let span = Span(line: last.line, column: last.column)
+      sorted.append(
+        source.diagnostic(.error, at: span, "\(unshown) more errors are not shown"))
+    }
+    return sorted
+  }
+
+  /// "did you mean `x`?", as long as there are few enough errors for it to be read.
+  func didYouMean(_ text: String, among names: [String]) -> String? {
+    guard errors.count < SpecLimits.diagnostics else { return nil }
+    return Suggestion.nearest(to: text, among: names).map { "did you mean `\($0)`?" }
+  }
+
+  // MARK: The whole file
+
+  mutating func build(_ root: YAMLNode?) -> ProjectSpec? {
+    guard let root, !root.isNull else {
+      error(
+        at: .start, "the file is empty",
+        hint: "`segue init` writes a first one; it needs `version`, `project` and `services`")
+      return nil
+    }
+    guard let fields = fields(of: root, at: root.span, in: SpecKeys.root, owner: "the file") else {
+      return nil
+    }
+    if let entry = fields["version"] { checkVersion(entry) }
+    let project = fields["project"].flatMap { name($0, of: "a project") }
+    var branch: String?
+    if let entry = fields["deploy"],
+      let deploy = section(entry, in: SpecKeys.deploy, owner: "`deploy`")
+    {
+      branch = deploy["branch"].flatMap { checked($0, TextRules.branch) }
+    }
+    let steps = fields["pipeline"].map { pipeline($0) } ?? []
+    let services = fields["services"].map { self.services($0) } ?? []
+    let environments = fields["environments"].map { self.environments($0) }
+    if steps.isEmpty, services.isEmpty, errors.isEmpty {
+      error(
+        at: fields["services"]?.keySpan ?? fields["pipeline"]?.keySpan ?? root.span,
+        "the file describes nothing to do: it has no service and no pipeline step",
+        hint: "add `services: { web: { run: ./web --port $PORT } }`")
+    }
+    return ProjectSpec(
+      version: 1, project: ProjectName(project ?? ""), deployBranch: branch ?? "main",
+      pipeline: steps, services: services,
+      environments: environments ?? [EnvironmentSpec(name: "production")])
+  }
+
+  private mutating func checkVersion(_ entry: YAMLEntry) {
+    guard let number = integer(entry, in: nil), number != 1 else { return }
+    error(
+      at: entry.valueSpan, "this version of Segue reads format version 1, not \(number)",
+      hint: number > 1 ? "is a newer Segue installed elsewhere?" : "write `version: 1`")
+  }
+
+  private mutating func environments(_ entry: YAMLEntry) -> [EnvironmentSpec] {
+    guard let named = namedSections(entry, of: "an environment", example: "production: {}")
+    else { return [] }
+    if named.isEmpty {
+      error(
+        at: entry.valueSpan, "there is no environment",
+        hint: "write `environments: { production: {} }`, or leave it out")
+    }
+    for extra in named.dropFirst() {
+      error(
+        at: extra.keySpan,
+        "more than one environment is not supported by this version of Segue",
+        hint: "keep one environment: \(Printable.quoted(named[0].key))")
+    }
+    for environment in named {
+      let owner = "environment \(Printable.quoted(environment.key))"
+      _ = section(environment, in: SpecKeys.environment, owner: owner)
+    }
+    return named.map { EnvironmentSpec(name: EnvironmentName($0.key)) }
+  }
+
+  // MARK: The pipeline
+
+  private mutating func pipeline(_ entry: YAMLEntry) -> [StepSpec] {
+    guard case .list(let items) = entry.value.content else {
+      if !entry.value.isNull {
+        error(
+          at: entry.valueSpan, "`pipeline` must be a list of steps, not \(entry.value.kind)",
+          hint: "write each step as `- step: test` and, under it, `run: make test`")
+      } else {
+        error(at: entry.keySpan, "`pipeline` has no value", hint: "write `[]`, or leave it out")
+      }
+      return []
+    }
+    if items.count > SpecLimits.steps {
+      error(
+        at: entry.keySpan,
+        "the pipeline has \(items.count) steps; up to \(SpecLimits.steps) are allowed")
+    }
+    var steps: [StepSpec] = []
+    var graph = NeedsGraph(kind: "step")
+    for (number, item) in items.prefix(SpecLimits.steps).enumerated() {
+      guard let step = step(item, number: number + 1, graph: &graph) else { continue }
+      steps.append(step)
+    }
+    check(graph)
+    return steps
+  }
+
+  private mutating func step(
+    _ node: YAMLNode, number: Int, graph: inout NeedsGraph
+  ) -> StepSpec? {
+    let owner = node.text(of: "step").map { "step \(Printable.quoted($0))" } ?? "step \(number)"
+    guard let fields = fields(of: node, at: node.span, in: SpecKeys.step, owner: owner) else {
+      return nil
+    }
+    let name = fields["step"].flatMap { self.name($0, of: "a step") }
+    let needs = fields["needs"].map { list($0) { TextRules.name($0, of: "a step") } } ?? []
+    if let name, let span = fields["step"]?.valueSpan {
+      if let first = graph.span(of: name) {
+        error(
+          at: span, "there are two steps with the name `\(name)`",
+          hint: "give each step a name of its own",
+          notes: [source.note(at: first, "the first one is here")])
+      } else {
+        graph.nodes.append(.init(name: name, span: span, needs: needs))
+      }
+    }
+    var step = StepSpec(
+      name: StepName(name ?? ""), run: fields["run"].flatMap { command($0) } ?? "",
+      needs: needs.map { StepName($0.text) })
+    (step.environment, step.secrets) = environmentAndSecrets(fields, isService: false)
+    if let timeout = fields["timeout"].flatMap({ duration($0, in: SpecLimits.duration) }) {
+      step.timeout = timeout
+    }
+    step.cache = fields["cache"].map { list($0, TextRules.relativePath).map(\.text) } ?? []
+    if let entry = fields["reports"],
+      let reports = section(entry, in: SpecKeys.reports, owner: "`reports` of \(owner)")
+    {
+      step.reports.junit =
+        reports["junit"].map { oneOrList($0, TextRules.relativePath).map(\.text) } ?? []
+    }
+    return step
+  }
+
+  // MARK: Variables
+
+  mutating func environmentAndSecrets(
+    _ fields: Fields, isService: Bool
+  ) -> ([String: String], [String]) {
+    let secrets = fields["secrets"].map { list($0, TextRules.secret) } ?? []
+    for secret in secrets { checkReserved(secret.text, at: secret.span, isService: isService) }
+    guard let entry = fields["env"] else { return ([:], secrets.map(\.text)) }
+    guard case .mapping(let entries) = entry.value.content else {
+      error(
+        at: entry.valueSpan, "`env` must be a mapping, not \(entry.value.kind)",
+        hint: "write `env: { NAME: value }`")
+      return ([:], secrets.map(\.text))
+    }
+    if entries.count > SpecLimits.entries {
+      error(at: entry.keySpan, "`env` has more than \(SpecLimits.entries) entries")
+    }
+    var variables: [String: String] = [:]
+    for variable in unique(entries.prefix(SpecLimits.entries), owner: "`env`") {
+      if let problem = TextRules.variable(variable.key) {
+        error(at: variable.keySpan, problem)
+        continue
+      }
+      checkReserved(variable.key, at: variable.keySpan, isService: isService)
+      if let secret = secrets.first(where: { $0.text == variable.key }) {
+        error(
+          at: variable.keySpan, "`\(variable.key)` is both in `env` and in `secrets`",
+          hint: "keep one of the two",
+          notes: [source.note(at: secret.span, "the secret is named here")])
+      }
+      if let value = text(variable, emptyHint: "write `\"\"` for an empty value") {
+        variables[variable.key] = value
+      }
+    }
+    return (variables, secrets.map(\.text))
+  }
+
+  private mutating func checkReserved(_ name: String, at span: Span, isService: Bool) {
+    if isService, name == "PORT" {
+      error(
+        at: span, "`PORT` is set by Segue, to a free port for each instance",
+        hint: "delete it, and let the program listen on `$PORT`")
+    } else if name.hasPrefix("SEGUE_") {
+      error(
+        at: span, "names that begin with `SEGUE_` are kept for Segue itself",
+        hint: "choose another name")
+    }
+  }
+}
+
+extension YAMLNode {
+  var isNull: Bool {
+    if case .null = content { true } else { false }
+  }
+
+  /// The text behind a key, when this is a mapping that has it.
+  func text(of key: String) -> String? {
+    guard case .mapping(let entries) = content,
+      let entry = entries.first(where: { $0.key == key }),
+      case .scalar(let text, _) = entry.value.content
+    else { return nil }
+    return text
+  }
+}

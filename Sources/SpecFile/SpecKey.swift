@@ -1,0 +1,73 @@
+import SegueModel
+
+/// What may stand behind a key. The JSON Schema and the reference are derived from it; the reader's
+/// own checks use the same limits.
+indirect enum SpecType: Sendable {
+  case version
+  /// A project, a service, a step, an environment.
+  case name
+  case branch
+  case command
+  case boolean
+  case integer(ClosedRange<Int>)
+  case duration(ClosedRange<Milliseconds>)
+  case size
+  case cores
+  case host
+  /// Begins with `/`.
+  case urlPath
+  case nameList
+  case secretList
+  case variables
+  case fileList
+  case fileOrList
+  /// A mapping with these keys.
+  case section(SpecSection)
+  /// The path alone, or a mapping.
+  case pathOrSection(SpecSection)
+  /// A list of mappings.
+  case sectionList(SpecSection)
+  /// Mappings by name.
+  case sectionsByName(SpecSection)
+  /// A name alone, or a mapping with that name as its one key.
+  case choice(SpecSection)
+}
+
+/// One key of `segue.yaml`: what the reader, the schema and the reference know about it.
+struct SpecKey: Sendable {
+  var name: String
+  var type: SpecType
+  var isRequired = false
+  /// As it would be written in the file; `nil` when there is none.
+  var standard: String?
+  /// Sentences for the reference and for editors.
+  var summary: String
+  /// The value as it would be written in the file, on one line.
+  var example: String
+  /// What people who come from other tools write.
+  var otherNames: [String] = []
+}
+
+/// A mapping of `segue.yaml`: the keys that may stand in it.
+struct SpecSection: Sendable {
+  /// The anchor in the reference and the name of the schema's definition.
+  var id: String
+  var title: String
+  var summary: String
+  var keys: [SpecKey]
+  /// Keys that Segue will know, but does not yet. They are refused, because a file that asks for an
+  /// approval must not be deployed without one.
+  var planned: [String] = []
+  /// Keys that people expect here, and what to write instead.
+  var misplaced: [(name: String, hint: String)] = []
+
+  func key(_ name: String) -> SpecKey? { keys.first { $0.name == name } }
+
+  /// The least that may be written: the required keys, or the first one.
+  var example: String {
+    let required = keys.filter(\.isRequired)
+    let shown = required.isEmpty ? Array(keys.prefix(1)) : required
+    if shown.isEmpty { return "{}" }
+    return "{ " + shown.map { "\($0.name): \($0.example)" }.joined(separator: ", ") + " }"
+  }
+}

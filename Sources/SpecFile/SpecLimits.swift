@@ -1,0 +1,27 @@
+public import SegueModel
+
+/// What this version of Segue accepts. The reader, the JSON Schema and the reference all read these.
+public enum SpecLimits {
+  /// Bytes of a `segue.yaml`.
+  public static let fileBytes = 256 * 1_024
+  /// Mappings and lists inside one another.
+  public static let depth = 32
+  /// Diagnostics in one report; the rest are counted.
+  public static let diagnostics = 100
+  public static let services = 100
+  public static let steps = 200
+  /// Entries of one list or of one `env`.
+  public static let entries = 500
+  public static let instances = 1...100
+  public static let threshold = 1...100
+  public static let surge = 0...100
+  /// A deadline, a timeout, a time to keep the old set.
+  public static let duration = Milliseconds(1)...Milliseconds(24 * 3_600_000)
+  public static let interval = Milliseconds(10)...Milliseconds(3_600_000)
+  /// Bytes of memory: 1 MiB to 64 TiB.
+  public static let memory = Int64(1 << 20)...Int64(64 << 40)
+  /// Thousandths of a core.
+  public static let cpu = 10...1_024_000
+  public static let files = 16...1_048_576
+  public static let processes = 1...1_000_000
+}

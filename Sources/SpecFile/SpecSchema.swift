@@ -1,0 +1,137 @@
+import SegueModel
+
+/// The JSON Schema (draft 2020-12) of `segue.yaml`, for editors: derived from the keys that the
+/// reader knows, so that the two cannot differ.
+///
+/// What a schema cannot say (circles, names that must exist, two equal routes, a range of durations)
+/// only the reader checks.
+public enum SpecSchema {
+  public static let json: String = document.rendered() + "\n"
+
+  private static var document: JSONText {
+    let definitions = SpecKeys.all.dropFirst().map { ($0.id, object($0)) }
+    guard case .object(let root) = object(SpecKeys.root) else { return .object([]) }
+    return .object(
+      [
+        ("$schema", .string("https://json-schema.org/draft/2020-12/schema")),
+        ("title", .string("segue.yaml")),
+      ] + root + [("$defs", .object(definitions))])
+  }
+
+  private static func object(_ section: SpecSection) -> JSONText {
+    let properties = section.keys.map { ($0.name, property($0)) }
+    let required = section.keys.filter(\.isRequired).map { JSONText.string($0.name) }
+    var members: [(String, JSONText)] = [("description", .string(section.summary))]
+    members.append(("type", required.isEmpty ? types("object", "null") : .string("object")))
+    members.append(("properties", .object(properties)))
+    if !required.isEmpty { members.append(("required", .array(required))) }
+    members.append(("additionalProperties", .boolean(false)))
+    return .object(members)
+  }
+
+  private static func property(_ key: SpecKey) -> JSONText {
+    var description = key.summary
+    if let standard = key.standard { description += " Default: `\(standard)`." }
+    return .object([("description", .string(description))] + members(key.type))
+  }
+
+  private static func members(_ type: SpecType) -> [(String, JSONText)] {
+    switch type {
+    case .version: [("const", .integer(1))]
+    case .name: pattern(TextRules.namePattern)
+    case .branch: [("type", .string("string")), ("minLength", .integer(1))]
+    // A command that looks like a number or like `true` is still a command.
+    case .command: pattern("\\S", types: ["string", "boolean", "number"])
+    case .boolean: [("type", .string("boolean"))]
+    case .integer(let range):
+      [
+        ("type", .string("integer")), ("minimum", .integer(range.lowerBound)),
+        ("maximum", .integer(range.upperBound)),
+      ]
+    case .duration: pattern(DurationText.pattern)
+    case .size: pattern(SizeText.pattern)
+    case .cores:
+      [
+        ("type", .string("number")),
+        ("minimum", .number(CoresText.render(SpecLimits.cpu.lowerBound))),
+        ("maximum", .number(CoresText.render(SpecLimits.cpu.upperBound))),
+      ]
+    case .host: pattern(TextRules.hostPattern)
+    case .urlPath: pattern(TextRules.urlPathPattern)
+    case .nameList: list(.object(pattern(TextRules.namePattern)))
+    case .secretList: list(.object(pattern(TextRules.secretPattern)))
+    case .fileList: list(file)
+    case .fileOrList: [("anyOf", .array([file, .object(list(file))]))]
+    case .variables: variables
+    case .section(let section): [("$ref", reference(section))]
+    case .pathOrSection(let section):
+      [("anyOf", .array([.object(pattern(TextRules.urlPathPattern)), referring(section)]))]
+    case .sectionList(let section):
+      [
+        ("type", .string("array")), ("items", referring(section)),
+        ("maxItems", .integer(SpecLimits.steps)),
+      ]
+    case .sectionsByName(let section): byName(section)
+    case .choice(let section): choice(section)
+    }
+  }
+
+  private static func types(_ names: String...) -> JSONText { .array(names.map { .string($0) }) }
+
+  private static func pattern(
+    _ pattern: String, types: [String] = ["string"]
+  ) -> [(String, JSONText)] {
+    let names = types.map { JSONText.string($0) }
+    return [("type", names.count == 1 ? names[0] : .array(names)), ("pattern", .string(pattern))]
+  }
+
+  private static let file = JSONText.object([
+    ("type", .string("string")), ("minLength", .integer(1)),
+    ("not", .object([("pattern", .string("^[/~]|(^|/)\\.\\.(/|$)"))])),
+  ])
+
+  private static func list(_ item: JSONText) -> [(String, JSONText)] {
+    [
+      ("type", .string("array")), ("items", item), ("uniqueItems", .boolean(true)),
+      ("maxItems", .integer(SpecLimits.entries)),
+    ]
+  }
+
+  private static var variables: [(String, JSONText)] {
+    [
+      ("type", .string("object")),
+      ("propertyNames", .object([("pattern", .string(TextRules.variablePattern))])),
+      ("additionalProperties", .object([("type", types("string", "number", "boolean"))])),
+      ("maxProperties", .integer(SpecLimits.entries)),
+    ]
+  }
+
+  private static func byName(_ section: SpecSection) -> [(String, JSONText)] {
+    let isOnlyOne = section.id == SpecKeys.environment.id
+    return [
+      ("type", isOnlyOne ? .string("object") : types("object", "null")),
+      ("propertyNames", .object([("pattern", .string(TextRules.namePattern))])),
+      ("additionalProperties", referring(section)),
+    ] + (isOnlyOne ? [("minProperties", .integer(1))] : [])
+      + [("maxProperties", .integer(isOnlyOne ? 1 : SpecLimits.services))]
+  }
+
+  private static func choice(_ section: SpecSection) -> [(String, JSONText)] {
+    let names = JSONText.object([("enum", .array(section.keys.map { .string($0.name) }))])
+    guard case .object(let members) = object(section) else { return [] }
+    let withOne = members.map { key, value in
+      key == "type" ? (key, JSONText.string("object")) : (key, value)
+    }
+    let mapping = JSONText.object(
+      withOne + [("minProperties", .integer(1)), ("maxProperties", .integer(1))])
+    return [("anyOf", .array([names, mapping]))]
+  }
+
+  private static func reference(_ section: SpecSection) -> JSONText {
+    .string("#/$defs/\(section.id)")
+  }
+
+  private static func referring(_ section: SpecSection) -> JSONText {
+    .object([("$ref", reference(section))])
+  }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import SegueModel
+import Testing
+
+@testable import SpecFile
+
+/// The published schema and reference are the reader's own keys, written down.
+@Suite struct SpecSchemaTests {
+  @Test("published files", arguments: ["docs/segue.schema.json", "docs/guide/segue-yaml.md"])
+  func publishedFile(_ path: String) throws {
+    let wanted = path.hasSuffix(".json") ? SpecSchema.json : SpecReference.markdown
+    let file = Fixtures.root.appending(path: path)
+    if Fixtures.isUpdating {
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data(wanted.utf8).write(to: file)
+    }
+    let published = try String(contentsOf: file, encoding: .utf8)
+    #expect(published == wanted, "run the tests with SEGUE_UPDATE_GOLDENS=1")
+  }
+
+  @Test func schemaIsJSON() throws {
+    let schema = try JSONSerialization.jsonObject(with: Data(SpecSchema.json.utf8))
+    let object = try #require(schema as? [String: Any])
+    #expect(object["$schema"] as? String == "https://json-schema.org/draft/2020-12/schema")
+    let definitions = try #require(object["$defs"] as? [String: Any])
+    #expect(definitions.count == SpecKeys.all.count - 1)
+  }
+
+  @Test func exampleOfTheReferenceIsSound() {
+    #expect(Fixtures.diagnostics(SpecReference.example).map(\.rendered) == [])
+  }
+
+  /// The reader knows each key, and reads the example and the default that the reference gives.
+  @Test(
+    "keys",
+    arguments: SpecKeys.all.flatMap { section in section.keys.map { (section.id, $0.name) } })
+  func key(_ id: String, _ name: String) throws {
+    let section = try #require(SpecKeys.all.first { $0.id == id })
+    let key = try #require(section.key(name))
+    for value in [key.example] + (key.standard.map { [$0] } ?? []) {
+      let text = Self.file(id, name, value)
+      let errors = Fixtures.diagnostics(text).filter { $0.severity == .error }
+      #expect(errors.map(\.rendered) == [], "\(text)")
+    }
+  }
+
+  @Test(
+    "planned keys",
+    arguments: SpecKeys.all.flatMap { section in section.planned.map { (section.id, $0) } })
+  func planned(_ id: String, _ name: String) throws {
+    let section = try #require(SpecKeys.all.first { $0.id == id })
+    #expect(section.key(name) == nil)
+    let messages = Fixtures.diagnostics(Self.file(id, name, "{}")).map(\.message)
+    #expect(
+      messages.contains { $0.contains("`\(name)`") && $0.contains("not supported by this version") }
+    )
+  }
+
+  /// A file in which only this key of this section is interesting.
+  private static func file(_ id: String, _ name: String, _ value: String) -> String {
+    let entry = "\(name): \(value)"
+    var root = ["version": "1", "project": "shop", "pipeline": "[]", "services": "{}"]
+    root["pipeline"] = "[{ step: build, run: make }]"
+    var service = ["run": "./web --port $PORT", "instances": "3", "health": "/up"]
+    switch id {
+    case "file": root[name] = value
+    case "deploy": root["deploy"] = "{ \(entry) }"
+    case "pipeline":
+      var step = ["step": "test", "run": "make"]
+      step[name] = value
+      root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
+    case "reports":
+      root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
+    case "environments": root["environments"] = "{ production: { \(entry) } }"
+    case "services":
+      if name == "worker" { service["health"] = nil }
+      service[name] = value
+    case "rolling", "blue-green": service["strategy"] = "{ \(id): { \(entry) } }"
+    default: service[id] = "{ \(entry) }"
+    }
+    if root["services"] == "{}" {
+      root["services"] = "{ web: \(flow(service)), api: { run: ./api, worker: true } }"
+    }
+    return root.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
+  }
+
+  private static func flow(_ entries: [String: String]) -> String {
+    let pairs = entries.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+    return "{ " + pairs.joined(separator: ", ") + " }"
+  }
+}
