@@ -75,6 +75,10 @@ struct YAMLTreeReader {
           .error, at: span, "this is nested more than \(SpecLimits.depth) levels deep"))
       return nil
     }
+    guard [Tag.Name.str, .seq, .map].contains(where: { node.tag == Tag($0) }) else {
+      diagnostics.append(source.diagnostic(.error, at: span, "tags are not allowed"))
+      return nil
+    }
     switch node {
     case .scalar(let scalar):
       return YAMLNode(span: span, content: content(of: scalar))

@@ -57,6 +57,10 @@ enum Fixtures {
     return String(decoding: data, as: UTF8.self)
   }
 
+  static func decode<Value: Decodable>(_: Value.Type, from json: String) throws -> Value {
+    try JSONDecoder().decode(Value.self, from: Data(json.utf8))
+  }
+
   /// The diagnostics of a text; empty when it is accepted without a warning.
   static func diagnostics(_ text: String) -> [Diagnostic] {
     do throws(SpecReport) {
