@@ -55,14 +55,15 @@ public final class LoadRun: Sendable {
     return await finish()
   }
 
-  /// Asks the run to stop and does not wait for it.
-  public func requestStop() {
+  /// Asks the run to stop, once it has sent `atLeast` requests, and does not wait for it. A later
+  /// call with a smaller number stops it sooner.
+  public func requestStop(atLeast: Int = 0) {
     // What was never started has nothing to wait for.
     if worker.withLock({ $0.take() }) != nil {
       shared.begin()
       shared.finish()
     }
-    shared.requestStop()
+    shared.requestStop(atLeast: atLeast)
   }
 
   /// Waits until the plan's bounds are reached, or until `stop`.
@@ -85,7 +86,8 @@ final class SharedLoad: Sendable {
   }
 
   private let state = Mutex(State())
-  private let stopping = Atomic(false)
+  /// How many requests may be sent.
+  private let limit = Atomic(Int.max)
   private let url: String
   private let postIDPrefix: String
   let wake: WakePipe
@@ -96,7 +98,7 @@ final class SharedLoad: Sendable {
     self.wake = wake
   }
 
-  var isStopping: Bool { stopping.load(ordering: .relaxed) }
+  func isStopped(after requests: Int) -> Bool { requests >= limit.load(ordering: .relaxed) }
 
   func begin() {
     var time = timespec()
@@ -108,8 +110,8 @@ final class SharedLoad: Sendable {
     }
   }
 
-  func requestStop() {
-    stopping.store(true, ordering: .relaxed)
+  func requestStop(atLeast: Int) {
+    limit.min(atLeast, ordering: .relaxed)
     wake.signal()
   }
 

@@ -18,7 +18,8 @@ final class LoadWorker {
   private let timeout: Int64
   private let interval: Int64
 
-  private var remaining: Int
+  private let allowed: Int
+  private var begun = 0
   private var endsAt = Int64.max
   private var nextDue: Int64 = 0
   /// Grows by the share of POST with each request; at 100 one is due. So the mix is exact.
@@ -37,7 +38,7 @@ final class LoadWorker {
     polled += connections.map { _ in pollfd(fd: -1, events: 0, revents: 0) }
     timeout = plan.timeout.nanoseconds
     interval = plan.rate.map { 1_000_000_000 / Int64($0) } ?? 0
-    remaining = plan.requests ?? .max
+    allowed = plan.requests ?? .max
   }
 
   deinit { buffer.deallocate() }
@@ -61,7 +62,7 @@ final class LoadWorker {
   }
 
   private func isOver(at now: Int64) -> Bool {
-    remaining == 0 || now >= endsAt || shared.isStopping
+    begun >= allowed || now >= endsAt || shared.isStopped(after: begun)
   }
 
   // MARK: Waiting
@@ -100,7 +101,7 @@ final class LoadWorker {
   private func begin(on connection: LoadConnection, at now: Int64) {
     let due = interval == 0 ? now : nextDue
     nextDue += interval
-    remaining -= 1
+    begun += 1
     busy += 1
     postCredit += plan.postShare
     var post: Int?

@@ -2,6 +2,7 @@ import ArgumentParser
 import Dispatch
 import Foundation
 import LoadGenerator
+import Synchronization
 
 @main
 struct SegueLoad: AsyncParsableCommand {
@@ -34,6 +35,8 @@ struct SegueLoad: AsyncParsableCommand {
   var duration: Span?
   @Flag(help: "Run until SIGINT or SIGTERM, as without any bound.")
   var untilSignal = false
+  @Option(help: "On a signal, first go on to this many requests; a second signal stops at once.")
+  var atLeast = 0
   @Option(help: "Requests a second over all connections; otherwise as many as are answered.")
   var rate: Int?
   @Option(help: "A status that is no failure; repeatable; otherwise 200 to 299.")
@@ -48,6 +51,7 @@ struct SegueLoad: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
+    if atLeast < 0 { throw ValidationError("--at-least must not be negative") }
     if untilSignal, requests != nil || duration != nil {
       throw ValidationError("--until-signal excludes --requests and --duration")
     }
@@ -80,10 +84,15 @@ struct SegueLoad: AsyncParsableCommand {
   }
 
   private func stopOnSignals(_ run: LoadRun) -> [any DispatchSourceSignal] {
-    [SIGINT, SIGTERM].map { number in
+    let queue = DispatchQueue(label: "signals")
+    let seen = SignalCount()
+    return [SIGINT, SIGTERM].map { number in
       signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { run.requestStop() }
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler {
+        let isFirst = seen.count.add(1, ordering: .relaxed).oldValue == 0
+        run.requestStop(atLeast: isFirst ? atLeast : 0)
+      }
       source.resume()
       return source
     }
@@ -98,6 +107,10 @@ struct SegueLoad: AsyncParsableCommand {
     source.resume()
     return source
   }
+}
+
+private final class SignalCount: Sendable {
+  let count = Atomic(0)
 }
 
 /// A length of time as people write it: `500ms`, `10s`, `2m`.

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Testing
 
@@ -190,6 +191,23 @@ struct LoadRunTests {
     // What was sent was waited for: the two sides agree on how many there were.
     #expect(report.requests == server.requests)
     #expect(await run.finish() == report)
+  }
+
+  @Test func aStopMayAskForMoreFirst() async throws {
+    let gate = Mutex(false)
+    let server = try ScriptedServer { _ in
+      // On the server's own thread: no request is answered before all stops were asked for.
+      while !gate.withLock({ $0 }) { sched_yield() }
+      return .ok()
+    }
+    defer { server.stop() }
+    let run = try LoadRun(LoadPlan(url: server.url, connections: 2))
+    try run.start()
+    run.requestStop(atLeast: 300)
+    run.requestStop(atLeast: 200)
+    run.requestStop(atLeast: 250)
+    gate.withLock { $0 = true }
+    #expect(await run.finish().requests == 200)
   }
 
   @Test func aRunThatWasNeverStartedStopsAtOnce() async throws {

@@ -1,0 +1,1 @@
+"""A small web shop, in Python's standard library only."""
