@@ -133,7 +133,7 @@ struct JournalExamination {
   private func intactEvents() -> Int64 {
     var chain = HashChain()
     do {
-      try withReader { database in
+      try withReader(salvaging: true) { database in
         while true {
           // One by one: what is before a broken page counts.
           let rows = try EventRow.fetch(database, after: chain.sequence, limit: 1)
@@ -147,10 +147,18 @@ struct JournalExamination {
   }
 
   /// A connection that can change neither the file nor its log.
-  private func withReader(_ body: (Database) throws -> Void) throws {
+  ///
+  /// - Parameter salvaging: reads a file that is too short for its header as far as it goes, which is
+  ///   what SQLite's own recovery does by this setting.
+  private func withReader(
+    salvaging: Bool = false, _ body: (Database) throws -> Void
+  ) throws {
     var configuration = Configuration()
     configuration.readonly = true
     configuration.busyMode = .timeout(Double(options.busyTimeout.count) / 1_000)
+    if salvaging {
+      configuration.prepareDatabase { try $0.execute(sql: "PRAGMA writable_schema = ON") }
+    }
     let queue = try DatabaseQueue(path: path, configuration: configuration)
     defer { try? queue.close() }
     try queue.read(body)

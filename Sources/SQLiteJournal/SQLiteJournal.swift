@@ -52,7 +52,14 @@ public final class SQLiteJournal: Journal {
     }
     guard first else { return }
     let pool = pool
-    try await Self.offThePool(failure, "closing the journal") { try pool.close() }
+    try await Self.offThePool(failure, "closing the journal") {
+      // Closing alone would leave the log as it is whenever a reader closes last. That it is busy is
+      // no failure: what is in the log is safe there.
+      try pool.writeWithoutTransaction { database in
+        try database.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+      }
+      try pool.close()
+    }
   }
 
   // MARK: Appending
