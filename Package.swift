@@ -17,18 +17,18 @@ let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(
   name: "AsyncHTTPClient", package: "async-http-client")
-let collections = Target.Dependency.product(
-  name: "OrderedCollections", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(
+  name: "HummingbirdCore", package: "hummingbird")
 let lifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -49,7 +49,6 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
   ],
   targets: [
     // The core: values in, values out.
@@ -67,7 +66,10 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "PipelineRunner",
-      dependencies: ["SegueModel", "Ports", "Evidence", "CLinux", subprocess, crypto, logging],
+      dependencies: ["SegueModel", "Ports", "Evidence", "CLinux", crypto],
+      swiftSettings: strict),
+    .target(
+      name: "HTTPProbe", dependencies: ["SegueModel", "Ports", nioCore, nioHTTP1, nioPosix],
       swiftSettings: strict),
     .target(
       name: "ProcessPlatform", dependencies: ["SegueModel", "Ports", "CLinux", logging],
@@ -75,7 +77,7 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "SegueModel", "TrafficRouting", "Ports", "CLinux", nioCore, nioPosix, deque, logging, crypto,
+        "SegueModel", "TrafficRouting", "Ports", nioCore, nioPosix, deque, logging,
       ],
       swiftSettings: strict),
 
@@ -89,7 +91,9 @@ let package = Package(
     .target(name: "ControlProtocol", dependencies: ["SegueModel"], swiftSettings: core),
     .target(
       name: "ControlServer",
-      dependencies: ["SegueModel", "ControlProtocol", hummingbird, logging, lifecycle],
+      dependencies: [
+        "SegueModel", "ControlProtocol", hummingbird, hummingbirdCore, logging, lifecycle, nioCore,
+      ],
       swiftSettings: strict),
     .target(
       name: "ControlClient",
@@ -105,20 +109,26 @@ let package = Package(
       name: "segue",
       dependencies: [
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "CLinux", "SpecFile",
-        "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "Proxy", "ControlPlane",
+        "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe", "Proxy", "ControlPlane",
         "ControlProtocol", "ControlServer", "ControlClient", "Commands", argumentParser, logging,
         lifecycle, asyncHTTPClient, nioPosix,
       ],
       swiftSettings: strict),
 
     // What tests, benchmarks and the demonstration measure with.
-    .target(name: "LoadGenerator", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "LoadGenerator", swiftSettings: strict),
     .executableTarget(
       name: "segue-load", dependencies: ["LoadGenerator", argumentParser], swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
 
+    .testTarget(name: "PortsTests", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
+    .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
+    .testTarget(
+      name: "HTTPProbeTests",
+      dependencies: ["SegueModel", "Ports", "HTTPProbe", nioCore, nioPosix],
+      swiftSettings: strict),
     .testTarget(name: "SegueModelTests", dependencies: ["SegueModel"], swiftSettings: strict),
     .testTarget(
       name: "RolloutEngineTests", dependencies: ["SegueModel", "RolloutEngine"],
@@ -142,13 +152,14 @@ let package = Package(
     .testTarget(
       name: "ProxyTests",
       dependencies: [
-        "SegueModel", "Ports", "TrafficRouting", "Proxy", "LoadGenerator", "CLinux", nioCore,
-        nioPosix,
+        "SegueModel", "Ports", "TrafficRouting", "Proxy", nioCore, nioPosix,
       ],
       swiftSettings: strict),
     .testTarget(
       name: "ControlPlaneTests",
-      dependencies: ["SegueModel", "RolloutEngine", "Ports", "ControlPlane", "ControlProtocol"],
+      dependencies: [
+        "SegueModel", "RolloutEngine", "Ports", "ControlPlane", "ControlProtocol", logging,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "ControlServerTests",

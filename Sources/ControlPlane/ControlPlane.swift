@@ -91,6 +91,9 @@ public actor ControlPlane: Service {
     {
       await released(release, last.acceptance)
     }
+    if let order = await target.target {
+      try await prepareControllers(of: catalogue.record(of: order.release)?.release)
+    }
     await feed.advance(to: try await lastSequence())
     converge.yield()
   }
@@ -218,10 +221,7 @@ public actor ControlPlane: Service {
   private func released(_ release: Release, _ acceptance: CommitAcceptance) async {
     do throws(PortError) {
       guard let target = targetStorage else { return }
-      for service in release.spec.services {
-        _ = try await controller(
-          ServiceKey(environment: Self.environment, service: service.name))
-      }
+      try await prepareControllers(of: release)
       try await target.set(
         TargetOrder(
           release: release.id, commit: release.commit, requestedBy: acceptance.requestedBy,
@@ -229,6 +229,13 @@ public actor ControlPlane: Service {
       converge.yield()
     } catch {
       note("journal", "\(error)")
+    }
+  }
+
+  /// A service that was never rolled out has no stream yet, and so no controller after a restart.
+  private func prepareControllers(of release: Release?) async throws(PortError) {
+    for service in release?.spec.services ?? [] {
+      _ = try await controller(ServiceKey(environment: Self.environment, service: service.name))
     }
   }
 

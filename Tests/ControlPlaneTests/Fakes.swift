@@ -1,0 +1,274 @@
+import ControlPlane
+import ControlProtocol
+import Logging
+import Ports
+import SegueModel
+import Synchronization
+
+/// A journal in memory that keeps the rules which the control plane leans on.
+final class MemoryJournal: Journal {
+  private struct Storage {
+    var events: [RecordedEvent] = []
+    var outbox: [OutboxRow] = []
+    var timers: [String: JournalTimer] = [:]
+  }
+  private let storage = Mutex(Storage())
+
+  func append(_ transaction: JournalTransaction) async throws(PortError) -> [RecordedEvent] {
+    let result: Result<[RecordedEvent], PortError> = storage.withLock { storage in
+      let version = storage.events.last { $0.stream == transaction.stream }?.version ?? 0
+      guard version == transaction.expectedVersion else {
+        return .failure(PortError("conflict", fault: .segue, retry: .never))
+      }
+      var new: [RecordedEvent] = []
+      for (index, event) in transaction.events.enumerated() {
+        new.append(
+          RecordedEvent(
+            sequence: Int64(storage.events.count + index + 1), stream: transaction.stream,
+            version: version + Int64(index) + 1, kind: event.kind, schema: event.schema,
+            at: transaction.at, payload: event.payload))
+      }
+      storage.events += new
+      storage.outbox += transaction.outbox
+      storage.outbox.removeAll { transaction.completedOutbox.contains($0.id) }
+      for timer in transaction.setTimers { storage.timers[timer.name] = timer }
+      for name in transaction.clearedTimers { storage.timers[name] = nil }
+      return .success(new)
+    }
+    return try result.get()
+  }
+
+  func events(of stream: StreamID, after version: Int64) async throws(PortError)
+    -> [RecordedEvent]
+  {
+    storage.withLock { $0.events.filter { $0.stream == stream && $0.version > version } }
+  }
+
+  func events(after sequence: Int64, limit: Int) async throws(PortError) -> [RecordedEvent] {
+    storage.withLock { Array($0.events.filter { $0.sequence > sequence }.prefix(limit)) }
+  }
+
+  func streams(prefix: String) async throws(PortError) -> [StreamID] {
+    storage.withLock { storage in
+      Set(storage.events.map(\.stream)).filter { $0.rawValue.hasPrefix(prefix) }.sorted()
+    }
+  }
+
+  func pendingOutbox() async throws(PortError) -> [OutboxRow] { storage.withLock { $0.outbox } }
+
+  func timers() async throws(PortError) -> [JournalTimer] {
+    storage.withLock { $0.timers.values.sorted { $0.due < $1.due } }
+  }
+
+  func snapshot(of stream: StreamID) async throws(PortError) -> JournalSnapshot? { nil }
+  func saveSnapshot(_ snapshot: JournalSnapshot) async throws(PortError) {}
+
+  func verify() async throws(PortError) -> JournalVerification {
+    storage.withLock {
+      JournalVerification(events: Int64($0.events.count), firstBroken: nil, head: "")
+    }
+  }
+
+  var kinds: [String] { storage.withLock { $0.events.map(\.kind) } }
+}
+
+/// Commits that exist because a test says so.
+final class ScriptedSource: Source {
+  private let commits = Mutex<[Commit]>([])
+
+  func add(_ number: Int) -> Commit {
+    let commit = Commit(
+      id: CommitID(String(repeating: "\(number % 10)", count: 40)), subject: "Commit \(number)",
+      author: "Ana <ana@example.com>", height: number)
+    commits.withLock { $0.append(commit) }
+    return commit
+  }
+
+  func refresh() async throws(PortError) {}
+  func head(of branch: String) async throws(PortError) -> Commit? {
+    commits.withLock { $0.last }
+  }
+  func resolve(_ revision: String) async throws(PortError) -> Commit {
+    guard let found = commits.withLock({ $0.first { $0.id.rawValue.hasPrefix(revision) } }) else {
+      throw PortError("there is no \(revision)", fault: .user, retry: .never)
+    }
+    return found
+  }
+  func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
+    []
+  }
+  func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {}
+}
+
+/// A pipeline of one step, which passes unless the commit is among those that fail.
+final class ScriptedPipeline: PipelineExecutor, ReleaseStore {
+  let failing = Mutex<Set<CommitID>>([])
+
+  func execute(
+    _ run: PipelineRun, observe: @escaping @Sendable (StepProgress) async throws -> Void
+  ) async throws(PortError) -> PipelineResult {
+    let fails = failing.withLock { $0.contains(run.commit.id) }
+    let result = StepResult(
+      outcome: fails ? .refused("1 of 3 tests failed: a.b") : .passed, took: Milliseconds(1))
+    do {
+      try await observe(.started("test"))
+      try await observe(.output("test", ["hello"]))
+      try await observe(.finished("test", result))
+    } catch {
+      throw PortError("observer failed", fault: .segue, retry: .never, causes: ["\(error)"])
+    }
+    return PipelineResult(steps: ["test": result])
+  }
+
+  func endLeftovers(of pipeline: PipelineID) async {}
+
+  func seal(_ run: PipelineRun, at instant: Instant) async throws(PortError) -> Release {
+    Release(
+      id: ReleaseID("r-\(run.commit.height)"), commit: run.commit.id, pipeline: run.id,
+      subject: run.commit.subject, author: run.commit.author, height: run.commit.height,
+      directory: "/", digest: "", spec: run.spec, builtAt: instant)
+  }
+  func verify(_ release: Release) async throws(PortError) -> Bool { true }
+  func remove(_ release: Release) async throws(PortError) {}
+}
+
+/// Instances that exist only in memory; the platform outlives the control plane, as a real one does.
+final class MemoryPlatform: Platform, Probe, TrafficDirector {
+  private struct Storage {
+    var running: [InstanceID: RunningInstance] = [:]
+    var starts: [InstanceID: Int] = [:]
+    var unready: Set<ReleaseID> = []
+    var tables: [ServiceKey: ServiceTable] = [:]
+    var nextPort = 1
+  }
+  private let storage = Mutex(Storage())
+
+  func setUnready(_ release: ReleaseID) { storage.withLock { _ = $0.unready.insert(release) } }
+  func end(_ id: InstanceID) { storage.withLock { $0.running[id] = nil } }
+  var running: [RunningInstance] { storage.withLock { Array($0.running.values) } }
+  var startedTwice: [InstanceID] {
+    storage.withLock { $0.starts.filter { $0.value > 1 }.map(\.key) }
+  }
+  func table(_ key: ServiceKey) -> ServiceTable? { storage.withLock { $0.tables[key] } }
+
+  func start(_ start: InstanceStart) async throws(PortError) -> RunningInstance {
+    storage.withLock { storage in
+      if let found = storage.running[start.instance] { return found }
+      storage.starts[start.instance, default: 0] += 1
+      storage.nextPort += 1
+      let made = RunningInstance(
+        instance: start.instance, key: start.key, release: start.release,
+        endpoint: Endpoint(instance: start.instance, port: storage.nextPort),
+        process: ProcessIdentity(pid: Int32(storage.nextPort), startTime: 1, bootID: "boot"))
+      storage.running[start.instance] = made
+      return made
+    }
+  }
+
+  func observe() async throws(PortError) -> [RunningInstance] { running }
+
+  func waitForExit(of instance: RunningInstance) async throws(PortError) -> InstanceExit {
+    while !Task.isCancelled, storage.withLock({ $0.running[instance.instance] != nil }) {
+      try? await Task.sleep(for: .milliseconds(2))
+    }
+    return .signal(9)
+  }
+
+  func stop(_ instance: RunningInstance, deadline: Milliseconds) async throws(PortError)
+    -> StopReport
+  {
+    end(instance.instance)
+    return StopReport(killed: false, took: .zero)
+  }
+
+  func ownsListener(_ instance: RunningInstance) async throws(PortError) -> ListenerProof { .own }
+  func output(of instance: InstanceID, key: ServiceKey, limit: Int) async throws(PortError)
+    -> [String]
+  { [] }
+
+  func check(_ endpoint: Endpoint, health: HealthSpec) async -> ProbeAnswer {
+    storage.withLock { storage in
+      guard let found = storage.running[endpoint.instance] else { return .fail("refused") }
+      return storage.unready.contains(found.release) ? .fail("GET /up answered 503") : .pass
+    }
+  }
+
+  func apply(_ table: ServiceTable) async throws(PortError) {
+    storage.withLock { $0.tables[table.key] = table }
+  }
+  func remove(_ key: ServiceKey, generation: Generation) async throws(PortError) {
+    storage.withLock { $0.tables[key] = nil }
+  }
+  func report() async throws(PortError) -> [ServiceReport] {
+    storage.withLock { storage in
+      storage.tables.values.map {
+        ServiceReport(
+          key: $0.key, generation: $0.generation, versions: [], inFlight: [:], unavailable: 0)
+      }
+    }
+  }
+}
+
+/// A control plane on parts that are kept, so that another can take over where it was cut off.
+struct Stage {
+  let journal = MemoryJournal()
+  let source = ScriptedSource()
+  let pipeline = ScriptedPipeline()
+  let platform = MemoryPlatform()
+  let key = ServiceKey(environment: "production", service: "web")
+
+  func makeControlPlane() -> ControlPlane {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let spec = ProjectSpec(
+      project: "shop", pipeline: [StepSpec(name: "test", run: "true")],
+      services: [
+        ServiceSpec(
+          name: "web", run: "serve", instances: 2,
+          health: HealthSpec(path: "/up", interval: Milliseconds(5)),
+          deadlines: DeadlineSpec(ready: Milliseconds(300)))
+      ])
+    return ControlPlane(
+      world: Dependencies(
+        journal: journal, source: source, pipeline: pipeline, releases: pipeline,
+        platform: platform, director: platform, probe: platform, time: SystemTime(),
+        readSpec: { _ in spec }, logger: logger),
+      settings: ControlPlaneSettings(
+        version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
+        stateDirectory: "/nonexistent", sourceName: "test", proxyAddress: "127.0.0.1:0")
+    ) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
+  }
+
+  /// Runs a control plane for as long as the body takes, then cuts it off as a crash would.
+  func withControlPlane<Result: Sendable>(
+    _ body: @escaping @Sendable (ControlPlane) async throws -> Result
+  ) async throws -> Result {
+    let plane = makeControlPlane()
+    try await plane.start()
+    return try await withThrowingTaskGroup(of: Result?.self) { group in
+      group.addTask {
+        try await plane.run()
+        return nil
+      }
+      group.addTask { try await body(plane) }
+      defer { group.cancelAll() }
+      while let next = try await group.next() {
+        if let next { return next }
+      }
+      throw Timeout(what: "the control plane ended by itself")
+    }
+  }
+}
+
+struct Timeout: Error {
+  var what: String
+}
+
+/// Asks again until the condition holds.
+func until(_ what: String, _ condition: () async throws -> Bool) async throws {
+  let end = ContinuousClock.now + .seconds(30)
+  while try await !condition() {
+    guard ContinuousClock.now < end else { throw Timeout(what: what) }
+    try await Task.sleep(for: .milliseconds(2))
+  }
+}
