@@ -1,6 +1,6 @@
 /// Counts of durations in buckets that grow with the value (log-linear, after HdrHistogram): 64
-/// buckets to each power of two, so that any percentile is exact to 1.6 percent. Microseconds, up to
-/// an hour; longer ones count as an hour.
+/// buckets to each power of two, so that any percentile is exact to 1.6 percent. Microseconds, up
+/// to an hour; longer ones count as an hour.
 struct LatencyHistogram: Sendable {
   private static let linearBits = 6
   private static let subBuckets = 1 << linearBits
