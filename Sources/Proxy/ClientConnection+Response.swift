@@ -1,0 +1,180 @@
+import NIOCore
+import SegueModel
+import TrafficRouting
+
+/// The response's way back to the client.
+extension ClientConnection {
+  /// Passes on a head that comes before the final one. HTTP/1.0 knows none (RFC 9110 section 15.2).
+  func forwardInterim(_ parser: ResponseParser, head: ByteBuffer) {
+    guard self.parser.minorVersion >= 1 else { return }
+    var message = worker.allocator.buffer(capacity: head.readableBytes + 64)
+    MessageWriter.writeResponse(parser, head: head, framing: .none, end: .interim, to: &message)
+    stage(message)
+    flushOut()
+  }
+
+  /// Takes the final head.
+  ///
+  /// - Returns: whether its body is wanted; `false` when the exchange is over or became a tunnel.
+  func beginResponse(_ parser: ResponseParser, head: ByteBuffer, framing: BodyFraming) -> Bool {
+    responseStatus = parser.status
+    if parser.status == 101 {
+      beginTunnel(parser, head: head)
+      return false
+    }
+    responseBegan = true
+    // A request still on its way when its answer begins may never be read to its end.
+    var closes = !keepsAlive || !framer.isComplete || inputEnded || worker.isDraining
+    var sent = framing
+    switch framing {
+    case .untilClose:
+      closes = true
+      endsByClose = true
+    case .chunked where self.parser.minorVersion == 0:
+      closes = true
+      endsByClose = true
+      unwrapsChunks = true
+      sent = .untilClose
+    case .none, .length, .chunked: break
+    }
+    keepsAlive = !closes
+    let end: MessageWriter.ResponseEnd =
+      closes ? .close : self.parser.minorVersion == 0 ? .keepAliveSaid : .keepAlive
+    let body: Int
+    if case .length(let length) = framing { body = Int(min(length, 16_384)) } else { body = 1_024 }
+    var message = worker.allocator.buffer(capacity: head.readableBytes + 96 + body)
+    MessageWriter.writeResponse(parser, head: head, framing: sent, end: end, to: &message)
+    stage(message)
+    set(.response, worker.spans.responseSilence)
+    return true
+  }
+
+  /// Puts octets in front of the next flush; small ones are gathered into one write.
+  func stage(_ piece: ByteBuffer) {
+    guard var gathered = out else {
+      out = piece
+      return
+    }
+    out = nil
+    if piece.readableBytes <= Self.copyLimit, gathered.readableBytes <= Self.copyLimit {
+      gathered.writeImmutableBuffer(piece)
+      out = gathered
+    } else {
+      context?.write(wrapOutboundOut(gathered), promise: nil)
+      out = piece
+    }
+  }
+
+  func flushOut() {
+    guard let out else { return }
+    self.out = nil
+    context?.writeAndFlush(wrapOutboundOut(out), promise: nil)
+    if phase == .exchange, responseBegan, context?.channel.isWritable ?? false {
+      set(.response, worker.spans.responseSilence)
+    }
+  }
+
+  /// The response is whole.
+  func completeResponse(instanceKeepsAlive: Bool) {
+    guard phase == .exchange else { return }
+    flushOut()
+    guard phase == .exchange else { return }
+    let end = worker.readClock()
+    tally?.noteResponse(
+      status: responseStatus, microseconds: end > startedAt ? (end - startedAt) / 1_000 : 0)
+    let connection = upstream
+    upstream = nil
+    releaseAttempt()
+    service = nil
+    attempt &+= 1
+    if let connection {
+      if instanceKeepsAlive, framer.isComplete { connection.release() } else { connection.discard() }
+    }
+    if keepsAlive, framer.isComplete { awaitNextRequest() } else { beginLingering() }
+  }
+
+  /// Answers in the router's own name.
+  func respondLocally(_ status: Int, _ reason: String) {
+    abandonAttempt()
+    skipBufferedBody()
+    let closes =
+      !keepsAlive || !framer.isComplete || inputEnded || worker.isDraining || phase != .exchange
+    var message = worker.allocator.buffer(capacity: 512)
+    MessageWriter.writeLocal(
+      status: status, reason: reason, isHead: parser.method == .head, closes: closes,
+      saysKeepAlive: parser.minorVersion == 0, to: &message)
+    stage(message)
+    flushOut()
+    guard phase != .closed else { return }
+    if closes { beginLingering() } else { awaitNextRequest() }
+  }
+
+  /// A body that is here as a whole need not cost the client its connection.
+  private func skipBufferedBody() {
+    guard phase == .exchange, !framer.isComplete else { return }
+    let bytes = input
+    let skipped = try? framer.advance(over: bytes.readableBytesUInt8Span)
+    input.moveReaderIndex(forwardBy: skipped ?? 0)
+  }
+
+  /// Ends our side and goes on reading for a while, because closing on a client that is still sending
+  /// would reset the connection and take the response with it (RFC 9112 section 9.6).
+  func beginLingering() {
+    phase = .lingering
+    input = worker.empty
+    set(.linger, worker.spans.bodyProgress)
+    guard let context else { return }
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    promise.futureResult.assumeIsolated().whenComplete { [self] _ in
+      guard phase == .lingering else { return }
+      if inputEnded {
+        self.context?.close(promise: nil)
+      } else {
+        set(.linger, worker.spans.linger)
+      }
+    }
+    context.close(mode: .output, promise: promise)
+    resumeReading()
+  }
+
+  // MARK: Tunnels
+
+  /// The instance agreed to another protocol: from here on octets go both ways unread.
+  private func beginTunnel(_ parser: ResponseParser, head: ByteBuffer) {
+    guard upgrades, let upstream else {
+      self.upstream?.discard()
+      return attemptFailed(.notUnderstood)
+    }
+    phase = .tunnel
+    keepsAlive = false
+    var message = worker.allocator.buffer(capacity: head.readableBytes + 96)
+    MessageWriter.writeResponse(parser, head: head, framing: .none, end: .upgrade, to: &message)
+    stage(message)
+    let early = upstream.becomeTunnel()
+    if early.readableBytes > 0 { stage(early) }
+    flushOut()
+    if input.readableBytes > 0 {
+      upstream.write(input)
+      upstream.flush()
+      input = worker.empty
+    }
+    set(.tunnel, worker.spans.tunnelIdle)
+    if inputEnded { upstream.closeOutput() }
+    resumeReading()
+  }
+
+  func sendTunnelled(_ buffer: ByteBuffer) {
+    set(.tunnel, worker.spans.tunnelIdle)
+    stage(buffer)
+  }
+
+  /// The instance closed its end.
+  func tunnelEnded() {
+    guard phase == .tunnel else { return }
+    upstream = nil
+    releaseAttempt()
+    service = nil
+    flushOut()
+    if phase == .tunnel { beginLingering() }
+  }
+}

@@ -1,0 +1,168 @@
+import Logging
+import NIOCore
+import Ports
+import SegueModel
+import TrafficRouting
+
+/// Owns the tables: fences them by generation, keeps them on disk, and moves every event loop over to
+/// them.
+///
+/// Unchecked, because every member is touched on the control loop alone. Writing to disk blocks that
+/// loop, which serves nobody else.
+final class TableKeeper: @unchecked Sendable {
+  private let loop: any EventLoop
+  private let workers: [Worker]
+  private let file: StateFile
+  private let logger: Logger
+  private var tables = TableSet.empty
+  private var addresses: [Endpoint: SocketAddress] = [:]
+  private var fileIsGood = false
+  private var isLost = false
+
+  init(loop: any EventLoop, workers: [Worker], file: StateFile, logger: Logger) {
+    self.loop = loop
+    self.workers = workers
+    self.file = file
+    self.logger = logger
+  }
+
+  /// Takes up what an earlier proxy left on disk; damage is told and survived.
+  func restore() -> EventLoopFuture<Void> {
+    loop.preconditionInEventLoop()
+    switch file.load() {
+    case .nothing: break
+    case .tables(let found):
+      tables = found
+      fileIsGood = true
+    case .previous(let found, let damage):
+      logger.error(
+        "routing tables are damaged, serving by the ones before them",
+        metadata: ["reason": "\(damage)"])
+      tables = found
+    case .damaged(let damage):
+      logger.critical(
+        "routing tables are lost, answering 503 until new ones come",
+        metadata: ["reason": "\(damage)"])
+      isLost = true
+    }
+    do {
+      addresses = try Self.resolve(tables.tables)
+    } catch {
+      logger.critical("routing tables cannot be used", metadata: ["reason": "\(error)"])
+      tables = .empty
+      isLost = true
+    }
+    return switchWorkers()
+  }
+
+  /// Succeeds when the table is on disk and every event loop has switched to it.
+  func apply(_ table: ServiceTable) -> EventLoopFuture<Void> {
+    change { tables throws(TableRefusal) in try tables.apply(table) }
+  }
+
+  func remove(_ key: ServiceKey, generation: Generation) -> EventLoopFuture<Void> {
+    change { tables throws(TableRefusal) in try tables.remove(key, generation: generation) }
+  }
+
+  private func change(
+    _ body: (inout TableSet) throws(TableRefusal) -> Bool
+  ) -> EventLoopFuture<Void> {
+    loop.preconditionInEventLoop()
+    var next = tables
+    do {
+      guard try body(&next) else { return switchWorkers() }
+    } catch {
+      return loop.makeFailedFuture(
+        PortError(
+          "The router refuses the table", fault: .traffic, retry: .never,
+          causes: [error.description]))
+    }
+    do {
+      let addresses = try Self.resolve(next.tables)
+      try file.save(next, keepsPrevious: fileIsGood)
+      self.addresses = addresses
+    } catch {
+      return loop.makeFailedFuture(error)
+    }
+    fileIsGood = true
+    isLost = false
+    tables = next
+    return switchWorkers()
+  }
+
+  private func switchWorkers() -> EventLoopFuture<Void> {
+    let (tables, addresses, lost) = (tables.tables, addresses, isLost)
+    let switched = workers.map { worker in
+      worker.loop.submit { worker.adopt(tables, addresses: addresses, lost: lost) }
+    }
+    return EventLoopFuture.andAllSucceed(switched, on: loop)
+  }
+
+  private static func resolve(
+    _ tables: [ServiceTable]
+  ) throws(PortError) -> [Endpoint: SocketAddress] {
+    var addresses: [Endpoint: SocketAddress] = [:]
+    for endpoint in tables.flatMap(\.endpoints) where addresses[endpoint] == nil {
+      do {
+        addresses[endpoint] = try SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
+      } catch {
+        throw PortError(
+          "The router refuses the table", fault: .traffic, retry: .never,
+          causes: ["\(endpoint.host) is not a literal address"])
+      }
+    }
+    return addresses
+  }
+
+  /// What every event loop counted, added up.
+  func report() -> EventLoopFuture<[ServiceReport]> {
+    let parts = workers.map { worker in worker.loop.submit { worker.report } }
+    return EventLoopFuture.whenAllSucceed(parts, on: loop).map(ReportMerge.merge)
+  }
+
+  func status() -> EventLoopFuture<(generations: [ProxyStatus.Service], connections: Int)> {
+    let services = tables.tables.map { table in
+      ProxyStatus.Service(key: table.key, generation: table.generation)
+    }
+    let counts = workers.map { worker in worker.loop.submit { worker.connectionCount } }
+    return EventLoopFuture.whenAllSucceed(counts, on: loop).map { counts in
+      (services, counts.reduce(0, +))
+    }
+  }
+}
+
+enum ReportMerge {
+  /// One report per service, in the order of their keys; the generation is the oldest any event loop
+  /// still serves by.
+  static func merge(_ parts: [[ServiceReport]]) -> [ServiceReport] {
+    var merged: [ServiceKey: ServiceReport] = [:]
+    for report in parts.joined() {
+      guard var sum = merged[report.key] else {
+        merged[report.key] = report
+        continue
+      }
+      sum.generation = min(sum.generation, report.generation)
+      sum.unavailable += report.unavailable
+      for (instance, count) in report.inFlight { sum.inFlight[instance, default: 0] += count }
+      for version in report.versions {
+        if let index = sum.versions.firstIndex(where: { $0.release == version.release }) {
+          sum.versions[index].add(version)
+        } else {
+          sum.versions.append(version)
+        }
+      }
+      merged[report.key] = sum
+    }
+    return merged.values.sorted { $0.key < $1.key }
+  }
+}
+
+extension VersionCounters {
+  fileprivate mutating func add(_ other: VersionCounters) {
+    for index in responses.indices { responses[index] += other.responses[index] }
+    failed += other.failed
+    retried += other.retried
+    inFlight += other.inFlight
+    for index in latency.indices { latency[index] += other.latency[index] }
+  }
+}
