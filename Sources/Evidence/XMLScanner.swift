@@ -426,7 +426,7 @@ extension XMLScanner {
       return allowed(value.flatMap { Unicode.Scalar($0) } ?? "\u{FFFD}")
     }
     let isName =
-      !name.isEmpty && !name.first!.isNumber
+      name.first.map { !$0.isNumber } ?? false
       && name.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" || $0 == "." }
     guard isName else { return nil }
     throw invalid("it refers to the entity &\(name);, and entities are refused")

@@ -1,0 +1,207 @@
+internal import Evidence
+internal import Foundation
+internal import Glibc
+internal import Ports
+internal import SegueModel
+
+/// What all steps of an executor share.
+struct StepSettings: Sendable {
+  var stateDirectory: String
+  /// `PATH` of a step that does not set its own.
+  var searchPath: String
+  var home: String
+  var secrets: any SecretSource
+  var grace: Duration
+  var logBounds: LogFile.Bounds
+
+  /// Marks every process of every step of a pipeline, in its environment. The state directory is part
+  /// of it, so that two daemons of one user never end each other's steps.
+  func mark(of pipeline: PipelineID) -> String {
+    "SEGUE_STEP_RUN=\(stateDirectory)#\(pipeline)/"
+  }
+
+  func temporaryDirectory(of pipeline: PipelineID) -> String {
+    "\(stateDirectory)/tmp/\(pipeline)"
+  }
+}
+
+/// Runs one step from its secrets to its evidence.
+struct StepRunner: Sendable {
+  let step: StepSpec
+  let run: PipelineRun
+  let settings: StepSettings
+
+  private var temporary: String {
+    "\(settings.temporaryDirectory(of: run.id))/\(step.name)"
+  }
+
+  /// - Parameter deliver: gets the lines of output; when it throws, no more are offered to it.
+  func execute(
+    deliver: @escaping @Sendable ([String]) async throws -> Void
+  ) async -> StepResult {
+    let start = ContinuousClock.now
+    do throws(PortError) {
+      var result = try await attempt(deliver)
+      result.took = Milliseconds(.now - start)
+      return result
+    } catch {
+      return StepResult(
+        outcome: .refused(error.description), took: Milliseconds(.now - start))
+    }
+  }
+
+  private func attempt(
+    _ deliver: @escaping @Sendable ([String]) async throws -> Void
+  ) async throws(PortError) -> StepResult {
+    let secrets = try readSecrets()
+    let masker = SecretMasker(secrets.map(\.value))
+    let live = LiveLines()
+    let log = try await BlockingWork.run { () throws(PortError) in
+      try FileTree.makeDirectory(run.logDirectory)
+      return try StepLog(
+        path: "\(run.logDirectory)/\(step.name).log", masker: masker, bounds: settings.logBounds,
+        live: live)
+    }
+    for secret in secrets where secret.value.reveal().utf8.count < SecretMasker.shortest {
+      log.note("the secret \(secret.name) is too short to be masked")
+    }
+    // The watcher is a task beside the step: however slow it is, the step goes on.
+    async let delivered: Void = Self.pump(live, log, deliver)
+    let result = await runCommand(secrets, log: log, masker: masker)
+    log.finish()
+    await delivered
+    var answer = result
+    if answer.outcome != .passed { answer.tail = log.tail() }
+    return answer
+  }
+
+  private static func pump(
+    _ live: LiveLines, _ log: StepLog, _ deliver: @Sendable ([String]) async throws -> Void
+  ) async {
+    do {
+      try await live.deliver(deliver)
+    } catch {
+      log.note("nobody watches any more")
+    }
+  }
+
+  private func readSecrets() throws(PortError) -> [(name: String, value: Secret)] {
+    var found: [(name: String, value: Secret)] = []
+    for name in step.secrets {
+      guard let value = try settings.secrets.value(of: name) else {
+        throw PortError(
+          "there is no secret \(name)", fault: .user, retry: .never,
+          nextStep: "Set the secret \(name), or take it out of the step \(step.name).")
+      }
+      found.append((name, value))
+    }
+    return found
+  }
+
+  private func runCommand(
+    _ secrets: [(name: String, value: Secret)], log: StepLog, masker: SecretMasker
+  ) async -> StepResult {
+    let cache = StepCache(
+      store: "\(settings.stateDirectory)/cache/\(step.name)", project: run.spec.project,
+      checkout: run.directory, paths: step.cache)
+    for note in await cache.restore() { log.note(note) }
+    do throws(PortError) {
+      let reports = try await BlockingWork.run { () throws(PortError) in
+        try FileTree.remove(temporary)
+        try FileTree.makeDirectory(temporary, mode: 0o700)
+        return try ReportCollector(checkout: run.directory, patterns: step.reports.junit)
+      }
+      let ending = try await ChildProcess.run(request(secrets)) { bytes, _ in log.take(bytes) }
+      note(ending, log)
+      let findings = await Self.collect(reports, masker: masker)
+      let outcome = judge(ending, findings)
+      if outcome == .passed { for note in await cache.save() { log.note(note) } }
+      await removeTemporary(log)
+      return StepResult(outcome: outcome, took: .zero, tests: findings.tests)
+    } catch {
+      log.note(error.description)
+      await removeTemporary(log)
+      return StepResult(outcome: .refused(error.description), took: .zero)
+    }
+  }
+
+  private func removeTemporary(_ log: StepLog) async {
+    do throws(PortError) {
+      try await BlockingWork.run { () throws(PortError) in try FileTree.remove(temporary) }
+    } catch {
+      log.note("its temporary directory stays: \(error)")
+    }
+  }
+
+  private func request(_ secrets: [(name: String, value: Secret)]) -> ChildRequest {
+    let mark = "\(settings.mark(of: run.id))\(step.name)#\(UUID().uuidString)"
+    var environment = [
+      "PATH": settings.searchPath, "HOME": settings.home, "LANG": "C.UTF-8", "CI": "true",
+      "SHELL": "/bin/sh",
+    ]
+    environment.merge(step.environment) { $1 }
+    for secret in secrets { environment[secret.name] = secret.value.reveal() }
+    environment["TMPDIR"] = temporary
+    environment["SEGUE_COMMIT"] = run.commit.id.rawValue
+    environment["SEGUE_BRANCH"] = run.spec.deployBranch
+    environment["SEGUE_PROJECT"] = run.spec.project.rawValue
+    environment["SEGUE_STEP"] = step.name.rawValue
+    environment["SEGUE_PIPELINE"] = run.id.rawValue
+    let entry = mark.split(separator: "=", maxSplits: 1)
+    environment[String(entry[0])] = String(entry[1])
+    return ChildRequest(
+      executable: "/bin/sh", arguments: ["-ec", step.run], environment: environment,
+      directory: run.directory, mergesError: true, deadline: step.timeout.duration,
+      grace: settings.grace, mark: mark, endsLeftovers: true)
+  }
+
+  private func note(_ ending: ChildEnding, _ log: StepLog) {
+    switch ending.stop {
+    case .timedOut: log.note("ended after \(step.timeout), the timeout of this step")
+    case .cancelled: log.note("cancelled")
+    case nil: break
+    }
+    if ending.leftovers > 0 {
+      let processes = ending.leftovers == 1 ? "1 process" : "\(ending.leftovers) processes"
+      log.note("\(processes) still ran when the step had ended, and had to be ended")
+    }
+    if ending.undrained { log.note("its output was still held open, and was cut off here") }
+    if let failure = log.failure {
+      log.note("the log could not be written: \(String(cString: strerror(failure)))")
+    }
+  }
+
+  /// Reports are read whether or not the command succeeded: they name the tests that failed.
+  private static func collect(
+    _ reports: ReportCollector, masker: SecretMasker
+  ) async -> ReportCollector.Findings {
+    guard !reports.patterns.isEmpty else { return ReportCollector.Findings() }
+    let found = await withCheckedContinuation { continuation in
+      DispatchQueue.global().async { continuation.resume(returning: reports.collect()) }
+    }
+    var findings = found
+    // A test may print what it was given.
+    findings.tests?.failures = (found.tests?.failures ?? []).map { failure in
+      TestFailure(test: masker.masked(failure.test), message: masker.masked(failure.message))
+    }
+    return findings
+  }
+
+  private func judge(
+    _ ending: ChildEnding, _ findings: ReportCollector.Findings
+  ) -> StepResult.Outcome {
+    switch ending.stop {
+    case .timedOut: return .timedOut
+    case .cancelled: return .cancelled
+    case nil: break
+    }
+    switch ending.status {
+    case .exited(0): break
+    case .exited(let status): return .failed(status: status)
+    case .signalled(let signal): return .killed(signal: signal)
+    case .unknown: return .refused("the command ended, but nobody knows how")
+    }
+    let sentences = [findings.tests?.refusal()].compactMap(\.self) + findings.problems
+    return sentences.isEmpty ? .passed : .refused(sentences.joined(separator: "; "))
+  }
+}
