@@ -1,0 +1,120 @@
+public import SegueModel
+
+/// What the executable puts together for the commands: they know what is to run, and only the
+/// composition root knows what it is made of.
+public protocol Composition: Sendable {
+  /// Runs the control plane until it is told to stop.
+  func serve(_ options: ServeOptions) async throws
+  /// Runs the proxy until it is told to stop.
+  func proxy(_ options: ProxyOptions) async throws
+  /// Starts `segue serve` with these options, in a session of its own, its output going to `log`.
+  /// Returns as soon as the process exists.
+  func startDaemon(_ options: ServeOptions, log: String) async throws -> DetachedProcess
+}
+
+extension Composition {
+  public func startDaemon(_ options: ServeOptions, log: String) async throws -> DetachedProcess {
+    try DetachedProcess(
+      executable: "/proc/self/exe", arguments: ["segue", "serve"] + options.arguments, log: log)
+  }
+}
+
+/// What `segue serve` is told.
+public struct ServeOptions: Hashable, Sendable {
+  /// The directory for everything that has to survive a restart.
+  public var state: String
+  /// The repository whose deploy branch is deployed: an absolute path or a URL.
+  public var source: String
+  /// Where the proxy takes requests.
+  public var listen: ListenAddress
+  /// Between two looks at the source.
+  public var pollInterval: Milliseconds
+  /// Steps of one pipeline that may run at the same time; `nil`: one for each core.
+  public var parallelSteps: Int?
+  /// Whether to keep a bare repository in the state directory that people can push to.
+  public var embeddedRemote: Bool
+
+  public init(
+    state: String, source: String, listen: ListenAddress = ListenAddress(),
+    pollInterval: Milliseconds = .seconds(2), parallelSteps: Int? = nil, embeddedRemote: Bool = true
+  ) {
+    self.state = state
+    self.source = source
+    self.listen = listen
+    self.pollInterval = pollInterval
+    self.parallelSteps = parallelSteps
+    self.embeddedRemote = embeddedRemote
+  }
+
+  /// The control API's socket.
+  public var controlSocket: String { StateDirectory.controlSocket(in: state) }
+  /// The bare repository to push to.
+  public var remote: String { StateDirectory.remote(in: state) }
+
+  /// The arguments after `segue serve` that say the same.
+  public var arguments: [String] {
+    var arguments = [
+      "--state", state, "--source", source, "--listen", "\(listen)", "--poll-interval",
+      "\(pollInterval.count)ms",
+    ]
+    if let parallelSteps { arguments += ["--parallel", "\(parallelSteps)"] }
+    arguments.append(embeddedRemote ? "--embedded-remote" : "--no-embedded-remote")
+    return arguments
+  }
+}
+
+/// What `segue proxy` is told.
+public struct ProxyOptions: Hashable, Sendable {
+  public var listen: ListenAddress
+  /// The Unix socket on which the control plane gives it its tables.
+  public var controlSocket: String
+  /// Where it keeps the last good table.
+  public var state: String
+  /// Event loops; `nil`: one for each core.
+  public var threads: Int?
+
+  public init(listen: ListenAddress, controlSocket: String, state: String, threads: Int? = nil) {
+    self.listen = listen
+    self.controlSocket = controlSocket
+    self.state = state
+    self.threads = threads
+  }
+}
+
+/// An address to listen on. Nothing beyond this machine unless it is said: the default host is
+/// `127.0.0.1`.
+public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+  /// A literal address or a name, without brackets.
+  public var host: String
+  /// 0 takes any free one.
+  public var port: Int
+
+  public init(host: String = "127.0.0.1", port: Int = 8080) {
+    self.host = host
+    self.port = port
+  }
+
+  /// `HOST:PORT`, `[::1]:PORT`, or `PORT` alone; `nil` for anything else.
+  public init?(parsing text: String) {
+    let host: Substring
+    let port: Substring
+    if let colon = text.lastIndex(of: ":") {
+      host = text[..<colon]
+      port = text[text.index(after: colon)...]
+    } else {
+      host = "127.0.0.1"
+      port = text[...]
+    }
+    let bracketed = host.hasPrefix("[") && host.hasSuffix("]")
+    let name = bracketed ? host.dropFirst().dropLast() : host
+    guard !name.isEmpty, bracketed || !name.contains(":"), !name.contains("/"),
+      !port.isEmpty, port.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+      let number = Int(port), number <= 65_535
+    else { return nil }
+    self.init(host: String(name), port: number)
+  }
+
+  public var description: String {
+    host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+}

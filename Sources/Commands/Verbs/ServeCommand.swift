@@ -1,0 +1,125 @@
+internal import ArgumentParser
+internal import ControlProtocol
+internal import Foundation
+internal import SegueModel
+
+/// What `serve` and `up` have in common.
+struct ServeArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The repository to deploy from: a path or a URL. Default: this one.", valueName: "repository")
+  )
+  var source: String?
+  @Option(
+    help: ArgumentHelp(
+      "Where the proxy takes requests: HOST:PORT, or PORT on this machine only.",
+      valueName: "address"), transform: Parse.address)
+  var listen = ListenAddress()
+  @Option(
+    help: ArgumentHelp("How often to look for new commits: 500ms, 2s, 1m.", valueName: "time"),
+    transform: Parse.time)
+  var pollInterval = Milliseconds.seconds(2)
+  @Option(
+    help: ArgumentHelp("Steps that run at the same time. Default: one a core.", valueName: "n"))
+  var parallel: Int?
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Keep a repository in the state directory that can be pushed to.")
+  var embeddedRemote = true
+
+  mutating func validate() throws {
+    if let parallel, parallel < 1 { throw ValidationError("--parallel must be at least 1.") }
+    if pollInterval < Milliseconds(100) {
+      throw ValidationError("--poll-interval must be at least 100ms.")
+    }
+  }
+
+  func options(_ common: CommonOptions, _ context: Context) throws(ControlError) -> ServeOptions {
+    ServeOptions(
+      state: try context.state(common), source: try repository(context), listen: listen,
+      pollInterval: pollInterval, parallelSteps: parallel, embeddedRemote: embeddedRemote)
+  }
+
+  private func repository(_ context: Context) throws(ControlError) -> String {
+    guard let source else { return try Repository.requiredRoot(from: context.directory) }
+    // `host:path` and `scheme://` are Git's business; anything else is a path.
+    guard !source.contains(":") else { return source }
+    let url = URL(filePath: source, relativeTo: URL(filePath: context.directory + "/"))
+    return url.standardizedFileURL.path(percentEncoded: false).trimmingSlashes
+  }
+}
+
+/// Arguments that need more than a number or a name.
+enum Parse {
+  static func address(_ text: String) throws -> ListenAddress {
+    guard let address = ListenAddress(parsing: text) else {
+      throw ValidationError("\"\(text)\" is no address: write HOST:PORT, or PORT alone.")
+    }
+    return address
+  }
+
+  /// `500ms`, `2s`, `1m`; at most a day.
+  static func time(_ text: String) throws -> Milliseconds {
+    let units = [("ms", Int64(1)), ("s", 1_000), ("m", 60_000)]
+    guard let (suffix, scale) = units.first(where: { text.hasSuffix($0.0) }),
+      let number = Int64(text.dropLast(suffix.count)), (0...86_400_000).contains(number)
+    else { throw ValidationError("\"\(text)\" is no length of time: write 500ms, 2s or 1m.") }
+    return Milliseconds(number * scale)
+  }
+}
+
+struct ServeCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Run the control plane in the foreground.",
+    discussion: """
+      `segue up` starts it in the background; a service manager runs this. It starts the proxy and \
+      the instances in sessions of their own: they go on serving when it stops, and it finds them \
+      again when it starts.
+
+      EXAMPLES:
+        segue serve --source /srv/git/shop.git --state /var/lib/segue/shop --listen 0.0.0.0:80
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var arguments: ServeArguments
+
+  func run(in context: Context) async throws -> ExitStatus {
+    let options = try arguments.options(common, context)
+    try StateDirectory.create(options.state)
+    try await context.composition.serve(options)
+    return .success
+  }
+}
+
+struct ProxyCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "proxy",
+    abstract: "Run the proxy in the foreground; the control plane starts it by itself.")
+
+  @OptionGroup var common: CommonOptions
+  @Option(
+    help: ArgumentHelp("Where to take requests: HOST:PORT.", valueName: "address"),
+    transform: Parse.address)
+  var listen = ListenAddress()
+  @Option(
+    help: ArgumentHelp(
+      "The socket on which the control plane speaks to it. Default: proxy.sock in the state "
+        + "directory.", valueName: "path"))
+  var controlSocket: String?
+  @Option(help: ArgumentHelp("Event loops. Default: one a core.", valueName: "n"))
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+  }
+
+  func run(in context: Context) async throws -> ExitStatus {
+    let state = try context.state(common)
+    let options = ProxyOptions(
+      listen: listen, controlSocket: controlSocket ?? StateDirectory.proxySocket(in: state),
+      state: state, threads: threads)
+    try await context.composition.proxy(options)
+    return .success
+  }
+}

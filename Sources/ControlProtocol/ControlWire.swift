@@ -1,0 +1,30 @@
+/// The names that the control API's HTTP form is made of: what `ControlServer` serves and
+/// `ControlClient` asks for. One place, so that the two cannot drift apart.
+public enum ControlWire {
+  /// Carries ``controlProtocolVersion`` in every request and every response.
+  public static let versionHeader = "segue-protocol"
+
+  public enum Path {
+    public static let status = "/v1/status"
+    public static let deploy = "/v1/deploy"
+    public static let rollback = "/v1/rollback"
+    public static let abort = "/v1/abort"
+    public static let history = "/v1/history"
+    public static let receipt = "/v1/receipt"
+    public static let explain = "/v1/explain"
+    public static let feed = "/v1/feed"
+    public static let logs = "/v1/logs"
+    public static let diagnose = "/v1/diagnose"
+    public static let pushed = "/v1/pushed"
+  }
+
+  /// The events of a stream. A stream that stops without ``end`` or ``error`` was cut.
+  public enum StreamEvent {
+    /// The data is one element of the stream.
+    public static let item = "item"
+    /// Nothing more will come: the stream is complete.
+    public static let end = "end"
+    /// The data is a ``ControlError``; nothing more will come.
+    public static let error = "error"
+  }
+}
