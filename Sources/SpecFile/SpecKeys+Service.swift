@@ -126,7 +126,7 @@ extension SpecKeys {
     planned: ["canary", "ab", "shadow", "recreate"])
 
   static let rolling = SpecSection(
-    id: "rolling", title: "`rolling`", summary: "Not both may be 0.",
+    id: "rolling", title: "`rolling` of a strategy", summary: "Not both may be 0.",
     keys: [
       SpecKey(
         name: "max-surge", type: .integer(SpecLimits.surge), standard: "\(RollingSpec().maxSurge)",
@@ -141,7 +141,7 @@ extension SpecKeys {
     planned: ["pause", "batch"])
 
   static let blueGreen = SpecSection(
-    id: "blue-green", title: "`blue-green`",
+    id: "blue-green", title: "`blue-green` of a strategy",
     summary: "Needs room for twice the instances during a rollout.",
     keys: [
       SpecKey(

@@ -38,7 +38,7 @@ enum SpecKeys {
     ])
 
   static let deploy = SpecSection(
-    id: "deploy", title: "`deploy`", summary: "What is deployed.",
+    id: "deploy", title: "`deploy` of the file", summary: "What is deployed.",
     keys: [
       SpecKey(
         name: "branch", type: .branch, standard: "main",

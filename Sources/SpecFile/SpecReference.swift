@@ -3,7 +3,7 @@ import SegueModel
 /// The reference of `segue.yaml` in Markdown: `docs/guide/segue-yaml.md` is this text.
 public enum SpecReference {
   public static let markdown: String =
-    introduction + SpecKeys.all.map(section).joined(separator: "\n") + ending
+    introduction + "\n" + SpecKeys.all.map(section).joined(separator: "\n") + ending
 
   private static let introduction = """
     # segue.yaml

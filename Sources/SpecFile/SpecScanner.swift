@@ -140,7 +140,7 @@ struct SpecScanner {
     hasContent = true
     let column = position
     switch scalar {
-    case "-" where isBlankOrEnd(column + 1) && flowDepth == 0: listItem()
+    case "-" where isBlankOrEnd(column + 1): listItem()
     case "?" where isBlankOrEnd(column + 1) || flowDepth > 0:
       refuse(column, "keys that begin with `?` are not read", hint: "write `key: value`")
       position = line.count
@@ -192,6 +192,11 @@ struct SpecScanner {
   }
 
   private mutating func listItem() {
+    guard flowDepth == 0 else {
+      refuse(position, "`-` cannot stand inside brackets", hint: "separate items with commas")
+      position += 1
+      return
+    }
     if indents.last ?? -1 < position { indents.append(position) }
     checkDepth(at: position)
     position += 1
