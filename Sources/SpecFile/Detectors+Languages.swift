@@ -25,8 +25,8 @@ enum SwiftDetector {
     return detection
   }
 
-  /// XCTest and Swift Testing write different files, and a promised file that stays away refuses the
-  /// commit: only what the tests import is promised.
+  /// XCTest and Swift Testing write different files, and a promised file that stays away refuses
+  /// the commit: only what the tests import is promised.
   private static func test(_ files: ProjectFiles) -> ProposedStep? {
     let tests = files.paths.filter { $0.hasPrefix("Tests/") && $0.hasSuffix(".swift") }
     guard !tests.isEmpty else { return nil }

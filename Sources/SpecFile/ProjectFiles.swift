@@ -1,5 +1,5 @@
-/// The files of a repository that tell what it is: paths relative to its root, and the text of those
-/// that were worth reading.
+/// The files of a repository that tell what it is: paths relative to its root, and the text of
+/// those that were worth reading.
 public struct ProjectFiles: Sendable {
   /// The text of each file, by its path with `/`; empty where only the name matters.
   public var contents: [String: String]

@@ -20,8 +20,8 @@ struct SourceText: Sendable {
   let file: String
   private(set) var lines: [[Unicode.Scalar]]
 
-  /// - Throws: ``SpecReport`` when the bytes are too many, not UTF-8, or hold characters that nobody
-  ///   can see.
+  /// - Throws: ``SpecReport`` when the bytes are too many, not UTF-8, or hold characters that
+  ///   nobody can see.
   init(bytes: [UInt8], file: String) throws(SpecReport) {
     self.file = Printable.text(file, limit: 1_024)
     self.lines = []

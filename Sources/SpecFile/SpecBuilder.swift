@@ -1,7 +1,7 @@
 import SegueModel
 
-/// Makes a ``ProjectSpec`` of a tree and collects everything that is wrong on the way. Where a value
-/// cannot be read its default stands in, so that the rest of the file is still checked.
+/// Makes a ``ProjectSpec`` of a tree and collects everything that is wrong on the way. Where a
+/// value cannot be read its default stands in, so that the rest of the file is still checked.
 struct SpecBuilder {
   let source: SourceText
   private var errors: [Diagnostic] = []

@@ -38,7 +38,7 @@ extension SpecKeys {
       SpecKey(
         name: "health", type: .pathOrSection(health), standard: "{}",
         summary: "How an instance proves that it is ready. `health: /up` is short for the path.",
-        example: "{ path: /up }", otherNames: ["healthcheck", "health-check", "readiness", "probe"]),
+        example: "{ path: /up }", otherNames: ["healthcheck", "health-check", "probe"]),
       SpecKey(
         name: "strategy", type: .choice(strategy), standard: standard.strategy.name,
         summary: "How traffic moves from one release to the next.", example: "rolling",

@@ -1,6 +1,6 @@
 public import SegueModel
 
-/// What this version of Segue accepts. The reader, the JSON Schema and the reference all read these.
+/// What this version of Segue accepts. The reader, the JSON Schema and the reference read these.
 public enum SpecLimits {
   /// Bytes of a `segue.yaml`.
   public static let fileBytes = 256 * 1_024

@@ -21,17 +21,17 @@ public enum SpecReference {
 
     ## How it is read
 
-    The file is UTF-8, at most \(SpecLimits.fileBytes / 1_024) KiB, and YAML with less of it that can \
-    surprise:
+    The file is UTF-8, at most \(SpecLimits.fileBytes / 1_024) KiB, and YAML with less of it that \
+    can surprise:
 
-    - Only `true` and `false` are booleans. `yes`, `no`, `on` and `off` are refused where a boolean \
-    belongs, and stay text where text belongs.
+    - Only `true` and `false` are booleans. `yes`, `no`, `on` and `off` are refused where a \
+    boolean belongs, and stay text where text belongs.
     - Numbers are written in digits, without quotes: `instances: 3`.
     - A length of time is whole numbers with units, the larger first: `250ms`, `30s`, `10m`, `1h`, \
     `1h30m`. A bare number is refused, since nobody can see what it means.
     - A size has a binary or a decimal unit: `512MiB`, `1GiB`, `500MB`.
-    - Names of projects, services, steps and environments are a lower-case letter and then up to 39 \
-    letters, digits or `-`.
+    - Names of projects, services, steps and environments are a lower-case letter and then up to \
+    39 letters, digits or `-`.
     - Anchors, aliases, merge keys, tags and several documents are refused.
     - An unknown key is refused, and so is a key that this version of Segue does not act on yet: a \
     file that asks for an approval must not be deployed without one.

@@ -1,5 +1,5 @@
-/// Reads the file's tokens, before the YAML parser does, for what the parser must never see: nesting
-/// deep enough to cost its stack, anchors and aliases (a few lines of them unfold to gigabytes),
+/// Reads the file's tokens, before the YAML parser does, for what the parser must never see:
+/// nesting deep enough to cost its stack, anchors and aliases (a few lines of them unfold to gigabytes),
 /// tags, and more than one document.
 ///
 /// It follows the parser's own rules for where a token may start and how far a scalar reaches, so

@@ -3,8 +3,8 @@ import SegueModel
 /// The JSON Schema (draft 2020-12) of `segue.yaml`, for editors: derived from the keys that the
 /// reader knows, so that the two cannot differ.
 ///
-/// What a schema cannot say (circles, names that must exist, two equal routes, a range of durations)
-/// only the reader checks.
+/// Only the reader checks what a schema cannot say: circles, names that must exist, two equal
+/// routes, a range of durations.
 public enum SpecSchema {
   public static let json: String = document.rendered() + "\n"
 

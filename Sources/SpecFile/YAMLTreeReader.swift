@@ -23,7 +23,7 @@ struct YAMLTreeReader {
   // MARK: Composing
 
   /// The parser gives up at the first key that stands twice in a mapping, and tells only where the
-  /// first of the two is. Disguising that one, and parsing again, gets the whole tree and both places.
+  /// first of the two is. Disguising that one, and parsing again, gets the tree and both places.
   private mutating func compose() -> Node? {
     var text = source
     var attempts = 16

@@ -3,7 +3,7 @@ import SegueModel
 import SpecFile
 import Testing
 
-/// What `segue init` writes is accepted by the reader, for every kind of repository and for mixtures.
+/// What `segue init` writes is accepted by the reader, for every kind of repository and mixture.
 @Suite struct InitialiserTests {
   static let kinds: [String: [String: String]] = [
     "swift": [
