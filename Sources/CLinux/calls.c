@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 // MARK: Sockets
@@ -191,4 +192,11 @@ int64_t segue_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_
 
 int segue_rename_noreplace(const char *from, const char *to) {
   return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+bool segue_has_attribute(const char *path, const char *name, const char *value) {
+  char actual[64];
+  ssize_t length = getxattr(path, name, actual, sizeof actual);
+  return length >= 0 && (size_t)length == strlen(value) &&
+         memcmp(actual, value, (size_t)length) == 0;
 }

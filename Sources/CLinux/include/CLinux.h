@@ -217,4 +217,8 @@ int64_t segue_seek_data(int fd, int64_t offset);
 /// `renameat2(2)` with `RENAME_NOREPLACE`: fails with `EEXIST` rather than replace.
 int segue_rename_noreplace(const char *_Nonnull from, const char *_Nonnull to);
 
+/// Whether a file has the extended attribute `name` with exactly the value `value` (xattr(7)).
+bool segue_has_attribute(
+    const char *_Nonnull path, const char *_Nonnull name, const char *_Nonnull value);
+
 #endif

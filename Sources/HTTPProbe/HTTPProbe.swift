@@ -1,0 +1,103 @@
+import Glibc
+public import NIOCore
+import NIOHTTP1
+public import NIOPosix
+public import Ports
+public import SegueModel
+
+/// Asks an instance whether it is ready: by `GET`, or, without a health path, by connecting.
+///
+/// Each check opens a connection of its own, because a pooled one would prove only that the process
+/// lived when it was opened. The whole check, from the first packet to the last byte of the answer,
+/// takes at most `health.timeout`. HTTP/1.1 without TLS: instances listen on the loopback.
+public struct HTTPProbe: Probe {
+  /// An answer's body is read up to here, then the check is decided: a health page is small, and an
+  /// endless one must not hold the probe.
+  static let bodyLimit = 64 * 1_024
+
+  private let group: any EventLoopGroup
+
+  public init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton) {
+    self.group = group
+  }
+
+  public func check(_ endpoint: Endpoint, health: HealthSpec) async -> ProbeAnswer {
+    let address: SocketAddress
+    do {
+      address = try SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
+    } catch {
+      return .fail("\(endpoint.host) is not an IP address")
+    }
+    if let path = health.path, !Self.isRequestTarget(path) {
+      return .fail("the health path \(path) is not a valid request target")
+    }
+    let loop = group.next()
+    let answer = loop.makePromise(of: ProbeAnswer.self)
+    let bound = TimeAmount.milliseconds(max(health.timeout.count, 1))
+    let what = health.path.map { "GET \($0)" } ?? "the connection"
+    let tooLate = loop.scheduleTask(in: bound) {
+      answer.succeed(.fail("\(what) was not answered within \(health.timeout)"))
+    }
+    let connected = connect(to: address, endpoint: endpoint, health: health, answer: answer)
+    // A completed promise ignores later completions, so whatever decides first decides.
+    let verdict = await withTaskCancellationHandler {
+      (try? await answer.futureResult.get()) ?? .fail("\(what) could not be made")
+    } onCancel: {
+      answer.succeed(.fail("the check was cancelled"))
+    }
+    tooLate.cancel()
+    connected.whenSuccess { $0.close(promise: nil) }
+    return verdict
+
+    func connect(
+      to address: SocketAddress, endpoint: Endpoint, health: HealthSpec,
+      answer: EventLoopPromise<ProbeAnswer>
+    ) -> EventLoopFuture<any Channel> {
+      let connected = ClientBootstrap(group: loop)
+        .connectTimeout(bound)
+        .channelInitializer { channel in
+          guard let path = health.path else { return channel.eventLoop.makeSucceededVoidFuture() }
+          return channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHTTPClientHandlers()
+            try channel.pipeline.syncOperations.addHandler(
+              ProbeHandler(path: path, host: "\(endpoint.host):\(endpoint.port)", answer: answer))
+          }
+        }
+        .connect(to: address)
+      connected.whenComplete { result in
+        switch result {
+        case .failure(let error):
+          answer.succeed(.fail(Self.reason(error, endpoint: endpoint, timeout: health.timeout)))
+        case .success(let channel) where channel.localAddress == channel.remoteAddress:
+          // TCP lets a socket connect to itself when the kernel happens to pick the very port that
+          // nobody listens on as the source port (simultaneous open, RFC 9293 section 3.5).
+          answer.succeed(.fail("nobody listens on port \(endpoint.port)"))
+        case .success where health.path == nil:
+          answer.succeed(.pass)
+        case .success:
+          break
+        }
+      }
+      return connected
+    }
+  }
+
+  /// Printable ASCII without blanks, beginning with `/` (RFC 9112 section 3.2.1); anything else could
+  /// end the request line early.
+  private static func isRequestTarget(_ path: String) -> Bool {
+    path.first == "/" && path.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+  }
+
+  private static func reason(
+    _ error: any Error, endpoint: Endpoint, timeout: Milliseconds
+  ) -> String {
+    switch error {
+    case ChannelError.connectTimeout:
+      "no connection to port \(endpoint.port) within \(timeout)"
+    case let error as IOError where error.errnoCode == ECONNREFUSED:
+      "connection refused on port \(endpoint.port)"
+    default:
+      "no connection to port \(endpoint.port): \(error)"
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import CLinux
+import Glibc
+import Logging
+import Ports
+import SegueModel
+import Synchronization
+
+extension ProcessPlatform {
+  /// Starts an instance that does not run: the intent is written down first, then the process is
+  /// started, then its identity is written down. Blocks.
+  func launch(_ start: InstanceStart) throws(PortError) -> RunningInstance {
+    let log = try log(of: start.instance)
+    guard BlockingFile.isDirectory(start.directory) else {
+      throw PortError(
+        "cannot start \(start.instance)", fault: .platform, retry: .never,
+        causes: ["the release's directory \(start.directory) does not exist"],
+        nextStep: "Build the release again.")
+    }
+    let port = try ports.reserve()
+    do throws(PortError) {
+      let environment = try environment(of: start, port: port)
+      var record = InstanceRecord(start: start, port: port, at: time.now())
+      try store.save(record)
+      let process = try spawn(start, environment: environment, log: log)
+      record.process = process.identity
+      do throws(PortError) {
+        try store.save(record)
+      } catch {
+        // Not written down, it would be found only by search: better not to have it at all.
+        process.signal(SIGKILL)
+        throw error
+      }
+      watched.withLock { $0[start.instance] = process }
+      logger.info(
+        "instance started",
+        metadata: [
+          "instance": "\(start.instance)", "pid": "\(process.identity.pid)", "port": "\(port)",
+        ])
+      return RunningInstance(
+        instance: start.instance, key: start.key, release: start.release,
+        endpoint: Endpoint(instance: start.instance, port: port), process: process.identity)
+    } catch {
+      ports.release(port)
+      throw error.wrapped("cannot start \(start.instance)")
+    }
+  }
+
+  private func spawn(
+    _ start: InstanceStart, environment: [String: String], log: OutputLog
+  ) throws(PortError) -> WatchedProcess {
+    let output = try log.openForAppending()
+    defer { close(output) }
+    let procs = try joinedGroup(start)
+    defer { if let procs { close(procs) } }
+    return try Spawn(
+      arguments: ["/bin/sh", "-c", ShellCommand(start.run).script], environment: environment,
+      directory: start.directory, output: output, limits: resourceLimits(start.limits),
+      cgroupProcs: procs
+    ).start()
+  }
+
+  /// From the least to the most binding: the base, the service's own, its secrets, and what makes the
+  /// instance findable, which nothing may replace.
+  private func environment(
+    of start: InstanceStart, port: Int
+  ) throws(PortError) -> [String: String] {
+    var environment = baseEnvironment
+    // A default only: to some programs `HOST` means something else.
+    environment["HOST"] = "127.0.0.1"
+    for (name, value) in start.environment {
+      try check(name, value)
+      environment[name] = value
+    }
+    for name in start.secrets {
+      guard let secret = try secrets.value(of: name) else {
+        throw PortError(
+          "the secret \(name) has no value", fault: .user, retry: .never,
+          nextStep: "Set it, or take it out of the service's `secrets`.")
+      }
+      let value = secret.reveal()
+      try check(name, value)
+      environment[name] = value
+    }
+    environment["PORT"] = "\(port)"
+    environment[InstanceMarks.instanceVariable] = start.instance.rawValue
+    environment[InstanceMarks.homeVariable] = store.homeID
+    environment["SEGUE_RELEASE"] = start.release.rawValue
+    environment["SEGUE_SERVICE"] = start.key.service.rawValue
+    environment["SEGUE_ENVIRONMENT"] = start.key.environment.rawValue
+    return environment
+  }
+
+  private func check(_ name: String, _ value: String) throws(PortError) {
+    guard name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) || name.utf8.contains(0)
+      || value.utf8.contains(0)
+    else { return }
+    throw PortError(
+      "the environment variable \(name) cannot be set", fault: .user, retry: .never,
+      causes: ["a name is not empty and has no \"=\", and neither name nor value has a zero byte"])
+  }
+
+  // MARK: Limits
+
+  private func joinedGroup(_ start: InstanceStart) throws(PortError) -> Int32? {
+    guard case .usable(let root) = cgroups, let group = cgroup(of: start.instance) else {
+      return nil
+    }
+    return try ControlGroup.make(
+      at: group.path, limits: start.limits, controllers: root.controllers
+    ).openProcs()
+  }
+
+  /// What no cgroup limits is limited per process.
+  private func resourceLimits(_ limits: LimitSpec) -> [segue_limit] {
+    let means = capabilities()
+    var result: [segue_limit] = []
+    func add(_ resource: Int32, _ value: Int64?, _ means: PlatformCapabilities.Means) {
+      guard let value, means == .resourceLimit else { return }
+      result.append(
+        segue_limit(resource: resource, soft: UInt64(max(value, 0)), hard: UInt64(max(value, 0))))
+    }
+    add(SEGUE_LIMIT_FILES, limits.files.map(Int64.init), means.files)
+    add(SEGUE_LIMIT_PROCESSES, limits.processes.map(Int64.init), means.processes)
+    add(SEGUE_LIMIT_DATA, limits.memory, means.memory)
+    if limits.cpu != nil && means.cpu == .none {
+      logger.warning(
+        "cpu limit not enforced", metadata: ["reason": "\(means.cgroupProblem ?? "no cpu controller")"])
+    }
+    return result
+  }
+
+  /// How each limit of an instance is enforced here; what `segue doctor` reports.
+  public func capabilities() -> PlatformCapabilities {
+    switch cgroups {
+    case .usable(let root):
+      PlatformCapabilities(
+        memory: root.controllers.contains("memory") ? .cgroup : .resourceLimit,
+        cpu: root.controllers.contains("cpu") ? .cgroup : .none,
+        processes: root.controllers.contains("pids") ? .cgroup : .resourceLimit,
+        files: .resourceLimit, cgroupProblem: nil)
+    case .none(let problem):
+      PlatformCapabilities(
+        memory: .resourceLimit, cpu: .none, processes: .resourceLimit, files: .resourceLimit,
+        cgroupProblem: problem)
+    }
+  }
+}
+
+/// How limits are enforced on this machine.
+public struct PlatformCapabilities: Hashable, Sendable {
+  public enum Means: String, Hashable, Sendable {
+    /// For the instance as a whole.
+    case cgroup
+    /// By setrlimit(2). Memory: for each process of the instance alone, counting private writable
+    /// memory (`RLIMIT_DATA`). Processes: all those of the user that runs Segue count, and root is
+    /// exempt (`RLIMIT_NPROC`).
+    case resourceLimit
+    /// Not at all.
+    case none
+  }
+  public var memory: Means
+  public var cpu: Means
+  public var processes: Means
+  public var files: Means
+  /// Why no cgroup is used, in one sentence; `nil` when one is.
+  public var cgroupProblem: String?
+
+  public init(
+    memory: Means, cpu: Means, processes: Means, files: Means, cgroupProblem: String?
+  ) {
+    self.memory = memory
+    self.cpu = cpu
+    self.processes = processes
+    self.files = files
+    self.cgroupProblem = cgroupProblem
+  }
+}
