@@ -64,7 +64,7 @@ enum CodeRules {
   private static func find(
     _ tokens: [String], in file: TextFile, message: (String) -> String
   ) -> [Violation] {
-    let code = SwiftCode(file.text)
+    let code = file.code
     var seen: Set<Int> = []
     return tokens.flatMap { token in
       code.offsets(of: token).map { (token, code.line(at: $0)) }

@@ -35,7 +35,7 @@ enum ImportRules {
   static func imports(of file: TextFile) -> [(module: String, line: Int)] {
     let statement =
       #/^\s*(?:@\w+(?:\(\w+\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+(?:(?:struct|class|enum|protocol|func|let|var|typealias)\s+)?(\w+)/#
-    return SwiftCode(file.text).lines.enumerated().compactMap { index, line in
+    return file.code.lines.enumerated().compactMap { index, line in
       line.firstMatch(of: statement).map { (String($0.1), index + 1) }
     }
   }

@@ -5,10 +5,13 @@ struct TextFile: Sendable {
   /// Relative to the root, with `/` between its parts.
   let path: String
   let text: String
+  /// Empty unless this is Swift.
+  let code: SwiftCode
 
   init(_ path: String, _ text: String) {
     self.path = path
     self.text = text
+    code = SwiftCode(path.hasSuffix(".swift") ? text : "")
   }
 
   var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }

@@ -55,4 +55,30 @@ import Testing
   @Test func scriptsStopAtTheFirstFailure() {
     expectNone(Repository.files.map(Repository.read).flatMap(TextRules.carelessScript))
   }
+
+  private static let analyze = "/usr/bin/systemd-analyze"
+
+  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: analyze)))
+  func unitsAreSound() async throws {
+    let units = Repository.files.filter { $0.hasPrefix("Packaging/systemd/") }
+    #expect(units.count == 2)
+    let folder = FileManager.default.temporaryDirectory.appending(path: "units-\(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for unit in units {
+      // The program need not be installed where this test runs.
+      let text = Repository.read(unit).text.replacing("/usr/local/bin/segue", with: "/bin/true")
+      let name = unit.split(separator: "/").last.map(String.init) ?? unit
+      try Data(text.utf8).write(to: folder.appending(path: name))
+    }
+    let process = Process()
+    process.executableURL = URL(filePath: Self.analyze)
+    let paths = units.map { folder.path() + "/" + ($0.split(separator: "/").last ?? "") }
+    process.arguments = ["verify", "--man=no"] + paths
+    let status = try await withCheckedThrowingContinuation { continuation in
+      process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+      do { try process.run() } catch { continuation.resume(throwing: error) }
+    }
+    #expect(status == 0, "systemd-analyze verify says above what is wrong")
+  }
 }

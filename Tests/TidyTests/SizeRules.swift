@@ -14,7 +14,7 @@ enum SizeRules {
   }
 
   static func longFunctions(_ file: TextFile) -> [Violation] {
-    Function.all(in: SwiftCode(file.text)).filter { $0.length > functionLimit }.map {
+    Function.all(in: file.code).filter { $0.length > functionLimit }.map {
       Violation(
         path: file.path, line: $0.line,
         message: "a \($0.keyword) of \($0.length) lines; at most \(functionLimit)")

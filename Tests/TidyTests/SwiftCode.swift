@@ -1,6 +1,8 @@
+import Foundation
+
 /// Swift source with everything that is not code blanked out: comments, and the text of string
 /// literals (what is interpolated into them stays, being code). Lines and columns do not move.
-struct SwiftCode {
+struct SwiftCode: Sendable {
   let bytes: [UInt8]
   /// Where each line begins.
   private let lineStarts: [Int]
@@ -36,12 +38,7 @@ struct SwiftCode {
     let needle = Array(token.utf8)
     guard let first = needle.first, let last = needle.last else { return [] }
     var found: [Int] = []
-    var index = 0
-    while index + needle.count <= bytes.count {
-      defer { index += 1 }
-      guard bytes[index] == first, bytes[index..<index + needle.count].elementsEqual(needle) else {
-        continue
-      }
+    for index in occurrences(of: needle) {
       let before = index > 0 ? bytes[index - 1] : 0
       let after = index + needle.count < bytes.count ? bytes[index + needle.count] : 0
       if isIdentifier(first), isIdentifier(before) { continue }
@@ -49,6 +46,22 @@ struct SwiftCode {
       found.append(index)
     }
     return found
+  }
+
+  /// By the C library: this is asked for some thirty words in every file.
+  private func occurrences(of needle: [UInt8]) -> [Int] {
+    func terminated(_ bytes: [UInt8]) -> [CChar] { bytes.map(CChar.init(bitPattern:)) + [0] }
+    let word = terminated(needle)
+    return terminated(bytes).withUnsafeBufferPointer { text in
+      guard let base = text.baseAddress else { return [] }
+      var found: [Int] = []
+      var start = base
+      while let hit = strstr(start, word) {
+        found.append(UnsafePointer(hit) - base)
+        start = UnsafePointer(hit) + 1
+      }
+      return found
+    }
   }
 }
 
