@@ -258,6 +258,8 @@ private struct ChildSupervisor {
     return watched[leader + 1].revents != 0
   }
 
+  private var isDrained: Bool { streams.allSatisfy { $0.pipe.readEnd < 0 } }
+
   /// Kernels before 5.3 have no pidfd: ask `/proc`.
   private func hasEndedWithoutPidfd() -> Bool { ProcessEntry(pid: pid)?.hasEnded ?? true }
 
@@ -267,7 +269,9 @@ private struct ChildSupervisor {
     switch phase {
     case .running(let deadline): until = deadline
     case .ending: return 50
-    case .draining(let end): until = end
+    case .draining(let end):
+      if isDrained { return 0 }
+      until = end
     }
     let left = (until - .now).components
     let milliseconds = left.seconds * 1_000 + left.attoseconds / 1_000_000_000_000_000 + 1
@@ -311,7 +315,7 @@ private struct ChildSupervisor {
         for process in left { process.signal(SIGKILL) }
       }
     case .draining(let end):
-      if streams.allSatisfy({ $0.pipe.readEnd < 0 }) { return true }
+      if isDrained { return true }
       if now >= end {
         ending.undrained = true
         return true
