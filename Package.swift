@@ -25,6 +25,8 @@ let hummingbirdCore = Target.Dependency.product(
   name: "HummingbirdCore", package: "hummingbird")
 let lifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(
+  name: "UnixSignals", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -111,7 +113,7 @@ let package = Package(
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "CLinux", "SpecFile",
         "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe", "Proxy", "ControlPlane",
         "ControlProtocol", "ControlServer", "ControlClient", "Commands", argumentParser, logging,
-        lifecycle, asyncHTTPClient, nioPosix,
+        lifecycle, unixSignals,
       ],
       swiftSettings: strict),
 
@@ -163,7 +165,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ControlServerTests",
-      dependencies: ["SegueModel", "ControlProtocol", "ControlServer", "ControlClient"],
+      dependencies: [
+        "SegueModel", "ControlProtocol", "ControlServer", "ControlClient", lifecycle, logging,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "CommandsTests", dependencies: ["SegueModel", "ControlProtocol", "Commands", "SpecFile"],

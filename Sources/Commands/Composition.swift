@@ -7,14 +7,17 @@ public protocol Composition: Sendable {
   func serve(_ options: ServeOptions) async throws
   /// Runs the proxy until it is told to stop.
   func proxy(_ options: ProxyOptions) async throws
+  /// Stops the control plane, every instance and the proxy of a state directory; says what it
+  /// stopped.
+  func down(state: String) async throws -> String
   /// Starts `segue serve` with these options, in a session of its own, its output going to `log`.
   /// Returns as soon as the process exists.
-  func startDaemon(_ options: ServeOptions, log: String) async throws -> DetachedProcess
+  func startDaemon(_ options: ServeOptions, log: String) async throws -> DaemonProcess
 }
 
 extension Composition {
-  public func startDaemon(_ options: ServeOptions, log: String) async throws -> DetachedProcess {
-    try DetachedProcess(
+  public func startDaemon(_ options: ServeOptions, log: String) async throws -> DaemonProcess {
+    try DaemonProcess(
       executable: "/proc/self/exe", arguments: ["segue", "serve"] + options.arguments, log: log)
   }
 }

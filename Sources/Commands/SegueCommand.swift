@@ -110,7 +110,9 @@ struct Segue: ParsableCommand {
         name: "Begin", subcommands: [InitCommand.self, UpCommand.self, DoctorCommand.self]),
       CommandGroup(
         name: "Change what is live",
-        subcommands: [DeployCommand.self, RollbackCommand.self, AbortCommand.self]),
+        subcommands: [
+          DeployCommand.self, RollbackCommand.self, AbortCommand.self, DownCommand.self,
+        ]),
       CommandGroup(
         name: "Look",
         subcommands: [

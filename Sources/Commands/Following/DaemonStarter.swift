@@ -35,7 +35,7 @@ struct DaemonStarter: Sendable {
   ///
   /// - Throws: ``ControlError`` of kind `failed`, with the end of the log, when `process` ends first;
   ///   of kind `unreachable` when the deadline passes.
-  func waitUntilReady(process: DetachedProcess?, logFrom start: UInt64 = 0) async throws {
+  func waitUntilReady(process: DaemonProcess?, logFrom start: UInt64 = 0) async throws {
     let begin = ContinuousClock.now
     var tick = 0
     while true {

@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// A process in a session of its own, so that the end of the terminal, or Ctrl-C in it, is not its
 /// end.
-public final class DetachedProcess: Sendable {
+public final class DaemonProcess: Sendable {
   public let pid: Int32
   private let exit = Mutex<Int32?>(nil)
 

@@ -1,0 +1,209 @@
+import Commands
+import ControlPlane
+import ControlProtocol
+import ControlServer
+import Foundation
+import HTTPProbe
+import Logging
+import PipelineRunner
+import Ports
+import ProcessPlatform
+import Proxy
+import SQLiteJournal
+import SegueModel
+import ServiceLifecycle
+import SpecFile
+import UnixSignals
+
+/// Segue as it is in production: every port with its real adapter.
+struct Production: Composition {
+  /// How long a control plane that was told to stop may finish what it holds.
+  private static let shutdownPatience = Duration.seconds(10)
+
+  func serve(_ options: ServeOptions) async throws {
+    do {
+      try await serveOrThrow(options)
+    } catch let error as PortError {
+      throw ControlError(
+        error.fault == .user ? .refused : .failed, error.what, causes: error.causes,
+        nextStep: error.nextStep)
+    }
+  }
+
+  private func serveOrThrow(_ options: ServeOptions) async throws {
+    let lock = try StateLock.acquire(directory: options.state)
+    defer { lock.release() }
+    let logger = Logger(label: "segue") { _ in StreamLogHandler.standardError(label: "segue") }
+    let journal = try await SQLiteJournal.open(directory: options.state)
+    let source = try await source(options)
+    let supervisor = ProxySupervisor(options, logger: logger)
+    try await supervisor.start()
+    let platform = try platform(options, logger)
+    let controlPlane = ControlPlane(
+      world: try world(options, journal, source, platform, supervisor.director, logger),
+      settings: await settings(options, source)
+    ) { await supervisor.status() }
+    try await controlPlane.start()
+    let server = ControlServer(
+      api: controlPlane, socketPath: options.controlSocket, logger: logger
+    ) {
+      logger.info(
+        "serving",
+        metadata: ["proxy": "\(options.listen)", "remote": "\(options.remote)"])
+      ServiceManager.notify("READY=1")
+    }
+    var configuration = ServiceGroupConfiguration(
+      services: [
+        .init(service: supervisor), .init(service: controlPlane), .init(service: server),
+        .init(service: Housekeeping(platform: platform, logger: logger)),
+      ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
+    configuration.maximumGracefulShutdownDuration = Self.shutdownPatience
+    try await ServiceGroup(configuration: configuration).run()
+    ServiceManager.notify("STOPPING=1")
+    try await journal.close()
+  }
+
+  /// The lifecycle's own messages are of no use to operators.
+  private static var quiet: Logger {
+    var logger = Logger(label: "segue.lifecycle") { _ in
+      StreamLogHandler.standardError(label: "segue.lifecycle")
+    }
+    logger.logLevel = .error
+    return logger
+  }
+
+  // MARK: Parts
+
+  private func platform(_ options: ServeOptions, _ logger: Logger) throws -> ProcessPlatform {
+    try ProcessPlatform(
+      stateDirectory: options.state, secrets: SecretFiles(directory: options.state + "/secrets"),
+      time: SystemTime(), logger: logger)
+  }
+
+  private func world(
+    _ options: ServeOptions, _ journal: SQLiteJournal, _ source: any Source,
+    _ platform: ProcessPlatform, _ director: ProxyDirector, _ logger: Logger
+  ) throws -> Dependencies {
+    let environment = ProcessInfo.processInfo.environment
+    return Dependencies(
+      journal: journal, source: source,
+      pipeline: LocalPipelineExecutor(
+        source: source, secrets: SecretFiles(directory: options.state + "/secrets"),
+        stateDirectory: options.state, environment: environment,
+        searchPath: environment["PATH"] ?? LocalPipelineExecutor.standardSearchPath,
+        parallelism: options.parallelSteps),
+      releases: ContentReleaseStore(), platform: platform, director: director, probe: HTTPProbe(),
+      time: SystemTime(), readSpec: Self.readSpec, logger: logger)
+  }
+
+  private static func readSpec(_ bytes: [UInt8]) throws(PortError) -> ProjectSpec {
+    do {
+      return try SpecReader.read(bytes: bytes)
+    } catch {
+      throw PortError(
+        "segue.yaml is refused:\n\(error.rendered)", fault: .user, retry: .never)
+    }
+  }
+
+  private func settings(_ options: ServeOptions, _ source: any Source) async
+    -> ControlPlaneSettings
+  {
+    let spec = await currentSpec(source)
+    return ControlPlaneSettings(
+      version: segueVersion, project: spec?.project, deployBranch: spec?.deployBranch ?? "main",
+      pollInterval: options.pollInterval, stateDirectory: options.state,
+      sourceName: options.source, proxyAddress: "\(options.listen)")
+  }
+
+  /// What the source's own head says, where there is one already: it names the deploy branch.
+  private func currentSpec(_ source: any Source) async -> ProjectSpec? {
+    guard let head = try? await source.resolve("HEAD"),
+      let bytes = try? await source.file("segue.yaml", at: head.id, limit: 256 * 1_024)
+    else { return nil }
+    return try? SpecReader.read(bytes: bytes)
+  }
+
+  private func source(_ options: ServeOptions) async throws -> any Source {
+    let environment = ProcessInfo.processInfo.environment
+    let cache = options.state + "/mirror"
+    let isRemote = options.source.contains("://") || options.source.contains(":")
+    let watched: any Source =
+      isRemote
+      ? RemoteSource(address: options.source, cacheDirectory: cache, environment: environment)
+      : LocalSource(path: options.source, cacheDirectory: cache, environment: environment)
+    guard options.embeddedRemote else { return watched }
+    let embedded = EmbeddedRemote(directory: options.remote, environment: environment)
+    let branch = await currentSpec(watched)?.deployBranch ?? "main"
+    try await embedded.install(
+      binary: Self.executable, stateDirectory: options.state, branch: branch)
+    return options.source == options.remote
+      ? embedded : PushedSource(watched: watched, embedded: embedded)
+  }
+
+  /// The program that runs now, also after its file was replaced by a newer one.
+  static var executable: String {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+      ?? CommandLine.arguments[0]
+  }
+
+  // MARK: Proxy
+
+  func proxy(_ options: ProxyOptions) async throws {
+    let directory = options.state + "/proxy"
+    try FileManager.default.createDirectory(
+      atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    var configuration = ProxyConfiguration(
+      host: options.listen.host, port: options.listen.port, controlSocket: options.controlSocket,
+      stateDirectory: directory)
+    if let threads = options.threads { configuration.threads = threads }
+    let logger = Logger(label: "segue.proxy") { _ in
+      StreamLogHandler.standardError(label: "segue.proxy")
+    }
+    do {
+      try await ProxyProcess.run(configuration, logger: logger)
+    } catch let error as PortError {
+      throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
+    }
+  }
+
+  // MARK: Down
+
+  /// Stops the daemon, then every instance, then the proxy: in this order nothing is started anew.
+  func down(state: String) async throws -> String {
+    do {
+      try await Daemon.stop(state: state)
+      let logger = Logger(label: "segue") { _ in StreamLogHandler.standardError(label: "segue") }
+      let platform = try ProcessPlatform(
+        stateDirectory: state, secrets: SecretFiles(directory: state + "/secrets"),
+        time: SystemTime(), logger: logger)
+      let running = try await platform.observe()
+      for instance in running {
+        _ = try await platform.stop(instance, deadline: .seconds(10))
+      }
+      let proxy = try await ProxySupervisor.stop(state: state)
+      let count = running.count == 1 ? "1 instance" : "\(running.count) instances"
+      return "stopped the daemon, \(count)\(proxy ? " and the proxy" : "")"
+    } catch let error as PortError {
+      throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
+    }
+  }
+}
+
+/// Keeps logs within their bounds and forgets instances that stopped long ago.
+struct Housekeeping: Service {
+  let platform: ProcessPlatform
+  let logger: Logger
+
+  func run() async throws {
+    try await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        do {
+          try await platform.maintain()
+        } catch {
+          logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
+        }
+        try await Task.sleep(for: .seconds(5))
+      }
+    }
+  }
+}

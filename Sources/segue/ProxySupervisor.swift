@@ -1,0 +1,122 @@
+import Commands
+import ControlProtocol
+import Foundation
+import Glibc
+import Logging
+import Ports
+import ProcessPlatform
+import Proxy
+import SegueModel
+import ServiceLifecycle
+
+/// Sees to it that a proxy runs: adopts the one an earlier control plane started, leaves one that a
+/// service manager runs alone, and starts a new one at once when its own has died.
+actor ProxySupervisor: Service {
+  nonisolated let director: ProxyDirector
+  private let options: ServeOptions
+  private let logger: Logger
+  private var process: DetachedProcess?
+  private var restarts = 0
+  /// The proxy as it described itself last.
+  private var address: String
+
+  /// How long a new proxy may take until it answers.
+  private static let startPatience = Duration.seconds(15)
+
+  init(_ options: ServeOptions, logger: Logger) {
+    self.options = options
+    self.logger = logger
+    director = ProxyDirector(controlSocket: StateDirectory.proxySocket(in: options.state))
+    address = "\(options.listen)"
+  }
+
+  private static func identityFile(_ state: String) -> String { state + "/proxy.json" }
+  private static func logFile(_ state: String) -> String { state + "/proxy.log" }
+
+  /// Returns when a proxy answers.
+  func start() async throws {
+    process = try await DetachedProcess.adopt(
+      identityFile: Self.identityFile(options.state), logFile: Self.logFile(options.state))
+    if process == nil {
+      if let status = try? await director.ping() {
+        logger.info("a proxy runs already, and is left to its own supervisor")
+        address = status.address
+        return
+      }
+      process = try await launch()
+    }
+    try await awaitAnswer()
+  }
+
+  private func launch() async throws -> DetachedProcess {
+    try await DetachedProcess.start(
+      DetachedCommand(
+        arguments: [
+          Production.executable, "proxy", "--state", options.state, "--listen",
+          "\(options.listen)",
+        ],
+        environment: ProcessPlatform.standardEnvironment(), directory: options.state,
+        logFile: Self.logFile(options.state), identityFile: Self.identityFile(options.state)))
+  }
+
+  private func awaitAnswer() async throws {
+    let clock = ContinuousClock()
+    let end = clock.now + Self.startPatience
+    while true {
+      if let status = try? await director.ping() {
+        address = status.address
+        return
+      }
+      if process?.ended != nil || clock.now >= end {
+        let output = (try? await process?.output(limit: 5)) ?? []
+        throw PortError(
+          "the proxy does not start", fault: .traffic, retry: .never,
+          causes: output.filter { !$0.isEmpty },
+          nextStep: "See \(Self.logFile(options.state)); another address is chosen with --listen")
+      }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  func run() async throws {
+    try? await cancelWhenGracefulShutdown {
+      while !Task.isCancelled {
+        guard let process = await self.process else {
+          try await Task.sleep(for: .seconds(3_600))
+          continue
+        }
+        guard await process.waitForExit() != nil, !Task.isCancelled else { return }
+        await self.restart()
+      }
+    }
+  }
+
+  private func restart() async {
+    restarts += 1
+    logger.error("the proxy has died and is started again", metadata: ["times": "\(restarts)"])
+    do {
+      process = try await launch()
+      try await awaitAnswer()
+    } catch {
+      logger.error("the proxy cannot be started", metadata: ["error": "\(error)"])
+      try? await Task.sleep(for: .milliseconds(500))
+    }
+  }
+
+  func status() async -> ControlProtocol.ProxyStatus {
+    let answer = try? await director.ping()
+    return ControlProtocol.ProxyStatus(
+      running: answer != nil, address: answer?.address ?? address, pid: answer?.pid,
+      restarts: restarts)
+  }
+
+  /// Stops the proxy of a state directory, if Segue started one.
+  /// - Returns: Whether there was one.
+  static func stop(state: String) async throws -> Bool {
+    let found = try await DetachedProcess.adopt(
+      identityFile: identityFile(state), logFile: logFile(state))
+    guard let found else { return false }
+    _ = try await found.stop(deadline: .seconds(10))
+    return true
+  }
+}

@@ -1,0 +1,31 @@
+import Foundation
+import Ports
+
+/// Secrets as files, one each, in a directory that only its owner may read: `secrets/NAME` in the
+/// state directory. A final newline does not belong to the value.
+struct SecretFiles: SecretSource {
+  let directory: String
+
+  func value(of name: String) throws(PortError) -> Secret? {
+    let path = directory + "/" + name
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    do {
+      let attributes = try FileManager.default.attributesOfItem(atPath: path)
+      let mode = attributes[.posixPermissions] as? Int ?? 0
+      guard mode & 0o077 == 0 else {
+        throw PortError(
+          "the secret \(name) can be read by others", fault: .user, retry: .never,
+          nextStep: "Run chmod 600 \(path)")
+      }
+      var text = try String(contentsOfFile: path, encoding: .utf8)
+      if text.hasSuffix("\n") { text.removeLast() }
+      return Secret(text)
+    } catch let error as PortError {
+      throw error
+    } catch {
+      throw PortError(
+        "the secret \(name) cannot be read", fault: .user, retry: .never,
+        causes: [error.localizedDescription])
+    }
+  }
+}
