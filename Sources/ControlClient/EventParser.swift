@@ -13,6 +13,7 @@ struct EventParser {
   /// Bytes of one event; more is no stream of ours.
   static let maximumEvent = 4 * 1024 * 1024
 
+  private let limit: Int
   private var line: [UInt8] = []
   private var id: String?
   private var name = "message"
@@ -20,6 +21,8 @@ struct EventParser {
   private var size = 0
   /// A line may end in CR, LF, or CR LF: after a CR, an LF belongs to the line that is over.
   private var sawCarriageReturn = false
+
+  init(limit: Int = maximumEvent) { self.limit = limit }
 
   /// The events that `bytes` complete, in order.
   mutating func parse(_ bytes: some Sequence<UInt8>) throws(ControlError) -> [Event] {
@@ -33,7 +36,7 @@ struct EventParser {
         continue
       }
       size += 1
-      guard size <= Self.maximumEvent else {
+      guard size <= limit else {
         throw ControlError(.failed, "the control plane sent an event without an end")
       }
       line.append(byte)

@@ -25,7 +25,12 @@ struct ControlMiddleware: RouterMiddleware {
     return response
   }
 
-  private static let version = HTTPField.Name(ControlWire.versionHeader)!
+  private static let version: HTTPField.Name = {
+    guard let name = HTTPField.Name(ControlWire.versionHeader) else {
+      preconditionFailure("\(ControlWire.versionHeader) is no name of a header field")
+    }
+    return name
+  }()
 
   private func checkVersion(of request: Request) throws(ControlError) {
     let asked = request.headers[Self.version]
