@@ -124,11 +124,13 @@ static void apply_limits(const struct child *child, int report) {
 }
 
 static void reset_signals(void) {
-  struct sigaction standard;
-  memset(&standard, 0, sizeof standard);
-  standard.sa_handler = SIG_DFL;
-  // Some numbers are reserved or cannot be changed; those keep what they had, which is the default.
-  for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &standard, NULL);
+  // The kernel's own structure, zeroed: the default disposition, no flags, an empty mask. Asked of
+  // the kernel directly, because the C library keeps signals 32 and 33 to itself, and a parent may
+  // have left those ignored too. A number that cannot be changed (SIGKILL) has the default anyway.
+  const uint64_t standard[8] = {0};
+  for (int signal = 1; signal < NSIG; signal++) {
+    syscall(SYS_rt_sigaction, signal, standard, NULL, sizeof(uint64_t));
+  }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);

@@ -37,7 +37,8 @@ enum BlockingFile {
     var failed = false
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
       while filled < count {
-        let got = pread(fd, buffer.baseAddress! + filled, count - filled, Int(offset) + filled)
+        let rest = UnsafeMutableBufferPointer(rebasing: buffer[filled...])
+        let got = pread(fd, rest.baseAddress, rest.count, Int(offset) + filled)
         if got < 0 && errno == EINTR { continue }
         failed = got < 0
         guard got > 0 else { break }
@@ -52,9 +53,10 @@ enum BlockingFile {
     bytes.withUnsafeBytes { buffer in
       var written = 0
       while written < buffer.count {
-        let count = Glibc.write(fd, buffer.baseAddress! + written, buffer.count - written)
+        let rest = UnsafeRawBufferPointer(rebasing: buffer[written...])
+        let count = Glibc.write(fd, rest.baseAddress, rest.count)
         if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { return errno }
+        guard count > 0 else { return count < 0 ? errno : EIO }
         written += count
       }
       return 0
@@ -76,11 +78,10 @@ enum BlockingFile {
   }
 
   static func link(_ path: String) -> String? {
-    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-    let count = buffer.withUnsafeMutableBytes {
-      readlink(path, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-    }
-    return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink(path, &buffer, buffer.count)
+    guard count >= 0 else { return nil }
+    return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   static func isDirectory(_ path: String) -> Bool {

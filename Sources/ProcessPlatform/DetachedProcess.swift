@@ -112,10 +112,11 @@ public final class DetachedProcess: Sendable {
   @discardableResult
   public func signal(_ signal: Int32) -> Bool { process.signal(signal) }
 
-  /// SIGTERM, first to the process and then to what it leaves behind in its session; after
-  /// `deadline` SIGKILL.
+  /// SIGTERM, first to the process and then to what is left of its session and its children; after
+  /// `deadline` SIGKILL. A successor that was started on its own (for a handover) is not touched, even
+  /// when it shares the identity file.
   public func stop(deadline: Milliseconds) async throws(PortError) -> StopReport {
-    let marks = InstanceMarks(leader: identity, environment: [Self.variable: identityFile])
+    let marks = InstanceMarks(leader: identity, environment: [:])
     return try await Termination(
       leader: identity, leaderFirst: true, members: { marks.members() }, queue: Self.queue,
       name: "process \(identity.pid)"

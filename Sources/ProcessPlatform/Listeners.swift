@@ -60,6 +60,9 @@ struct Listener: Hashable, Sendable {
 
 /// Ports given to instances, so that none is given twice while the first has not begun to listen.
 final class PortBook: Sendable {
+  /// One for the whole program: ports belong to the machine, not to a platform.
+  static let shared = PortBook()
+
   private let taken = Mutex<Set<Int>>([])
 
   /// A port that nobody uses at any address of this machine, chosen by the kernel.
@@ -116,10 +119,11 @@ final class PortBook: Sendable {
     _ fd: Int32, _ address: inout Address, _ port: (Address) -> UInt16
   ) -> Int? {
     var length = socklen_t(MemoryLayout<Address>.size)
-    let result = withUnsafeMutableBytes(of: &address) { bytes in
-      let pointer = bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-      guard bind(fd, pointer, length) == 0 else { return Int32(-1) }
-      return getsockname(fd, pointer, &length)
+    let result = withUnsafeMutablePointer(to: &address) { typed in
+      typed.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
+        guard bind(fd, general, length) == 0 else { return Int32(-1) }
+        return getsockname(fd, general, &length)
+      }
     }
     return result == 0 ? Int(port(address)) : nil
   }

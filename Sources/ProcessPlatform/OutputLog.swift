@@ -25,7 +25,9 @@ struct OutputLog: Sendable {
   static let tailLimit = 1 << 20
 
   private var directory: String { (path as NSString).deletingLastPathComponent }
-  private var name: String { ((path as NSString).lastPathComponent as NSString).deletingPathExtension }
+  private var name: String {
+    ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+  }
 
   private struct Rotated {
     var file: String

@@ -91,8 +91,9 @@ extension ProcessPlatform {
   }
 
   private func check(_ name: String, _ value: String) throws(PortError) {
-    guard name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) || name.utf8.contains(0)
-      || value.utf8.contains(0)
+    guard
+      name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) || name.utf8.contains(0)
+        || value.utf8.contains(0)
     else { return }
     throw PortError(
       "the environment variable \(name) cannot be set", fault: .user, retry: .never,
@@ -124,7 +125,8 @@ extension ProcessPlatform {
     add(SEGUE_LIMIT_DATA, limits.memory, means.memory)
     if limits.cpu != nil && means.cpu == .none {
       logger.warning(
-        "cpu limit not enforced", metadata: ["reason": "\(means.cgroupProblem ?? "no cpu controller")"])
+        "cpu limit not enforced",
+        metadata: ["reason": "\(means.cgroupProblem ?? "no cpu controller")"])
     }
     return result
   }

@@ -36,7 +36,7 @@ public final class ProcessPlatform: Platform {
   let time: any TimeSource
   let logger: Logger
   let cgroups: ControlGroupRoot.Finding
-  let ports = PortBook()
+  let ports = PortBook.shared
   /// By instance, so that how it ended is known also to who asks later.
   let watched = Mutex<[InstanceID: WatchedProcess]>([:])
 
@@ -210,7 +210,9 @@ public final class ProcessPlatform: Platform {
     store.instances()
       .map { (id: $0, record: store.record(of: $0)) }
       .filter { !($0.record?.process.map(ProcessTable.isRunning) ?? false) }
-      .sorted { ($0.record?.at.milliseconds ?? 0, $0.id) > ($1.record?.at.milliseconds ?? 0, $1.id) }
+      .sorted {
+        ($0.record?.at.milliseconds ?? 0, $0.id) > ($1.record?.at.milliseconds ?? 0, $1.id)
+      }
       .map(\.id)
   }
 

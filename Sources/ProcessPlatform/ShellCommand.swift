@@ -50,9 +50,11 @@ struct ShellCommand: Hashable {
   }
 
   private static func isAssignment(_ word: Substring) -> Bool {
-    guard let equals = word.firstIndex(of: "="), equals > word.startIndex else { return false }
+    guard let equals = word.firstIndex(of: "="), let first = word.first, !first.isNumber else {
+      return false
+    }
     let name = word[..<equals]
-    return !name.first!.isNumber
+    return !name.isEmpty
       && name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || isLetterOrDigit($0) }
   }
 
@@ -99,8 +101,10 @@ struct ShellCommand: Hashable {
 
   /// Reserved words and builtins that mean nothing to `exec`.
   private static let shellWords: Set<String> = [
-    "!", ".", ":", "alias", "bg", "break", "case", "cd", "command", "continue", "do", "done", "elif",
-    "else", "esac", "eval", "exit", "export", "fg", "fi", "for", "function", "getopts", "hash", "if",
+    "!", ".", ":", "alias", "bg", "break", "case", "cd", "command", "continue", "do", "done",
+    "elif",
+    "else", "esac", "eval", "exit", "export", "fg", "fi", "for", "function", "getopts", "hash",
+    "if",
     "in", "jobs", "local", "read", "readonly", "return", "set", "shift", "source", "then", "time",
     "times", "trap", "type", "ulimit", "umask", "unalias", "unset", "until", "wait", "while",
   ]

@@ -36,25 +36,32 @@ struct Spawn {
 
   private func spawn() -> segue_spawn_result {
     let entries = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-    return withCStrings(arguments) { arguments in
-      withCStrings(entries) { entries in
-        directory.withCString { directory in
-          passed.withUnsafeBufferPointer { passed in
-            limits.withUnsafeBufferPointer { limits in
-              var request = segue_spawn_defaults(arguments[0]!, arguments, entries)
-              request.directory = directory
-              request.output = output
-              request.error = output
-              request.passed = passed.baseAddress
-              request.passed_count = passed.count
-              request.announce_passed = !passed.isEmpty
-              request.new_session = true
-              request.limits = limits.baseAddress
-              request.limit_count = limits.count
-              request.cgroup_procs = cgroupProcs ?? -1
-              return segue_spawn(&request)
-            }
-          }
+    return withCStrings(arguments) { argumentList in
+      withCStrings(entries) { environmentList in
+        arguments[0].withCString { path in
+          complete(segue_spawn_defaults(path, argumentList, environmentList))
+        }
+      }
+    }
+  }
+
+  /// Fills in what lives in arrays of ours, and spawns while they do.
+  private func complete(_ defaults: segue_spawn_request) -> segue_spawn_result {
+    directory.withCString { directory in
+      passed.withUnsafeBufferPointer { passed in
+        limits.withUnsafeBufferPointer { limits in
+          var request = defaults
+          request.directory = directory
+          request.output = output
+          request.error = output
+          request.passed = passed.baseAddress
+          request.passed_count = passed.count
+          request.announce_passed = !passed.isEmpty
+          request.new_session = true
+          request.limits = limits.baseAddress
+          request.limit_count = limits.count
+          request.cgroup_procs = cgroupProcs ?? -1
+          return segue_spawn(&request)
         }
       }
     }
@@ -105,5 +112,10 @@ private func withCStrings<Result>(
 ) -> Result {
   let copies = strings.map { strdup($0) } + [nil]
   defer { for copy in copies { free(copy) } }
-  return copies.withUnsafeBufferPointer { body($0.baseAddress!) }
+  return copies.withUnsafeBufferPointer { buffer in
+    guard let start = buffer.baseAddress else {
+      preconditionFailure("an array that ends with NULL is not empty")
+    }
+    return body(start)
+  }
 }

@@ -126,7 +126,12 @@ final class Fixture: Sendable {
 
   func waitForLine(_ line: String, of instance: RunningInstance) async throws {
     try await eventually("\(instance.instance) printed \(line)") {
-      try await self.lines(of: instance).contains(line) ? () : nil
+      let lines = try await self.lines(of: instance)
+      guard !lines.contains(line) else { return () }
+      guard isAlive(instance.process.pid) else {
+        throw TooLate(description: "\(instance) ended after printing \(lines)")
+      }
+      return nil
     }
   }
 }
@@ -151,28 +156,32 @@ func isAlive(_ pid: Int32) -> Bool {
   ProcessTable.status(of: pid).map { !$0.hasEnded } ?? false
 }
 
-/// A socket that listens on 127.0.0.1; closed by the caller.
-func listen(on port: Int) throws -> Int32 {
+/// A TCP socket, and what `call` makes of it and of 127.0.0.1:`port`.
+private func withLoopback(
+  _ port: Int, _ call: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
+) -> (socket: Int32, result: Int32) {
   let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
   address.sin_port = UInt16(port).bigEndian
   address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-  let result = withUnsafeBytes(of: &address) {
-    bind(fd, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count))
+  let result = withUnsafePointer(to: &address) { typed in
+    typed.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
+      call(fd, general, socklen_t(MemoryLayout<sockaddr_in>.size))
+    }
   }
+  return (fd, result)
+}
+
+/// A socket that listens on 127.0.0.1; closed by the caller.
+func listen(on port: Int) throws -> Int32 {
+  let (fd, result) = withLoopback(port) { bind($0, $1, $2) }
   try #require(fd >= 0 && result == 0 && Glibc.listen(fd, 1) == 0)
   return fd
 }
 
 func canConnect(to port: Int) -> Bool {
-  let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  let (fd, result) = withLoopback(port) { connect($0, $1, $2) }
   defer { close(fd) }
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_port = UInt16(port).bigEndian
-  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-  return withUnsafeBytes(of: &address) {
-    connect(fd, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count)) == 0
-  }
+  return result == 0
 }

@@ -30,8 +30,8 @@ struct segue_limit {
 extern const int SEGUE_LIMIT_FILES;
 extern const int SEGUE_LIMIT_PROCESSES;
 extern const int SEGUE_LIMIT_ADDRESS_SPACE;
-/// Private writable memory (`RLIMIT_DATA`, since Linux 4.7 with `mmap`): unlike the address space it
-/// does not count what a runtime only reserves.
+/// Private writable memory (`RLIMIT_DATA`, since Linux 4.7 with `mmap`): unlike the address space
+/// it does not count what a runtime only reserves.
 extern const int SEGUE_LIMIT_DATA;
 extern const int SEGUE_LIMIT_CORE;
 extern const uint64_t SEGUE_UNLIMITED;
@@ -131,8 +131,8 @@ struct segue_wait_result {
   int value;
 };
 
-/// Reaps the child that `pidfd` stands for, if it has ended. Never blocks, and can never reap a later
-/// child of the same pid. Needs Linux 5.4.
+/// Reaps the child that `pidfd` stands for, if it has ended. Never blocks, and can never reap a
+/// later child of the same pid. Needs Linux 5.4.
 struct segue_wait_result segue_wait_pidfd(int pidfd);
 
 /// The same by pid, for a child that nobody else reaps.
