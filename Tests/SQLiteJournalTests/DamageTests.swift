@@ -139,6 +139,30 @@ struct DamageTests {
     #expect(error.causes.contains { $0.contains("SQLite") || $0.contains("pages") })
   }
 
+  @Test func `an old page that broke is found at the start, or by verifying`() async throws {
+    let directory = try TemporaryDirectory()
+    try await journal(in: directory, events: 400)
+    let bytes = try #require(try directory.contents()["journal.sqlite"])
+    let page = try #require(
+      stride(from: 0, to: bytes.count, by: 4_096).first { start in
+        bytes[start..<start + 4_096].firstRange(of: Data(#"{"number":200}"#.utf8)) != nil
+      })
+    try overwrite(
+      directory.journalFile, at: UInt64(page), with: [UInt8](repeating: 0xEE, count: 4_096))
+    var options = SQLiteJournal.Options()
+    options.checkedEvents = 5
+    let error = try await refusal(directory, options: options)
+    #expect(error.causes.contains("some of its pages are broken"))
+    #expect(error.causes.contains { $0.hasPrefix("events 1 to 1") })
+
+    options.checkedSize = 0
+    let journal = try await SQLiteJournal.open(directory: directory.path, options: options)
+    let verifying = await #expect(throws: PortError.self) { try await journal.verify() }
+    #expect(verifying?.what.contains("is damaged") == true)
+    #expect(verifying?.fault == .platform)
+    try await journal.close()
+  }
+
   @Test func `a lost table is refused`() async throws {
     let directory = try TemporaryDirectory()
     try await journal(in: directory, events: 3)
