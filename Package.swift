@@ -147,7 +147,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ProcessPlatformTests",
-      dependencies: ["SegueModel", "Ports", "ProcessPlatform", "CLinux"], swiftSettings: strict),
+      dependencies: ["SegueModel", "Ports", "ProcessPlatform", "CLinux", logging],
+      swiftSettings: strict),
     .testTarget(
       name: "TrafficRoutingTests", dependencies: ["SegueModel", "TrafficRouting"],
       swiftSettings: strict),

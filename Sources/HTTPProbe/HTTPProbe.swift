@@ -38,7 +38,8 @@ public struct HTTPProbe: Probe {
     let tooLate = loop.scheduleTask(in: bound) {
       answer.succeed(.fail("\(what) was not answered within \(health.timeout)"))
     }
-    let connected = connect(to: address, endpoint: endpoint, health: health, answer: answer)
+    let connected = Self.connect(
+      to: address, on: loop, endpoint: endpoint, health: health, answer: answer)
     // A completed promise ignores later completions, so whatever decides first decides.
     let verdict = await withTaskCancellationHandler {
       (try? await answer.futureResult.get()) ?? .fail("\(what) could not be made")
@@ -48,38 +49,39 @@ public struct HTTPProbe: Probe {
     tooLate.cancel()
     connected.whenSuccess { $0.close(promise: nil) }
     return verdict
+  }
 
-    func connect(
-      to address: SocketAddress, endpoint: Endpoint, health: HealthSpec,
-      answer: EventLoopPromise<ProbeAnswer>
-    ) -> EventLoopFuture<any Channel> {
-      let connected = ClientBootstrap(group: loop)
-        .connectTimeout(bound)
-        .channelInitializer { channel in
-          guard let path = health.path else { return channel.eventLoop.makeSucceededVoidFuture() }
-          return channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHTTPClientHandlers()
-            try channel.pipeline.syncOperations.addHandler(
-              ProbeHandler(path: path, host: "\(endpoint.host):\(endpoint.port)", answer: answer))
-          }
-        }
-        .connect(to: address)
-      connected.whenComplete { result in
-        switch result {
-        case .failure(let error):
-          answer.succeed(.fail(Self.reason(error, endpoint: endpoint, timeout: health.timeout)))
-        case .success(let channel) where channel.localAddress == channel.remoteAddress:
-          // TCP lets a socket connect to itself when the kernel happens to pick the very port that
-          // nobody listens on as the source port (simultaneous open, RFC 9293 section 3.5).
-          answer.succeed(.fail("nobody listens on port \(endpoint.port)"))
-        case .success where health.path == nil:
-          answer.succeed(.pass)
-        case .success:
-          break
+  /// Connects and, where there is a path, asks; whatever comes of it completes `answer`.
+  private static func connect(
+    to address: SocketAddress, on loop: any EventLoop, endpoint: Endpoint, health: HealthSpec,
+    answer: EventLoopPromise<ProbeAnswer>
+  ) -> EventLoopFuture<any Channel> {
+    let connected = ClientBootstrap(group: loop)
+      .connectTimeout(.milliseconds(max(health.timeout.count, 1)))
+      .channelInitializer { channel in
+        guard let path = health.path else { return channel.eventLoop.makeSucceededVoidFuture() }
+        return channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHTTPClientHandlers()
+          try channel.pipeline.syncOperations.addHandler(
+            ProbeHandler(path: path, host: "\(endpoint.host):\(endpoint.port)", answer: answer))
         }
       }
-      return connected
+      .connect(to: address)
+    connected.whenComplete { result in
+      switch result {
+      case .failure(let error):
+        answer.succeed(.fail(reason(error, endpoint: endpoint, timeout: health.timeout)))
+      case .success(let channel) where channel.localAddress == channel.remoteAddress:
+        // TCP lets a socket connect to itself when the kernel happens to pick the very port that
+        // nobody listens on as the source port (simultaneous open, RFC 9293 section 3.5).
+        answer.succeed(.fail("nobody listens on port \(endpoint.port)"))
+      case .success where health.path == nil:
+        answer.succeed(.pass)
+      case .success:
+        break
+      }
     }
+    return connected
   }
 
   /// Printable ASCII without blanks, beginning with `/` (RFC 9112 section 3.2.1); anything else could
