@@ -171,7 +171,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "CommandsTests", dependencies: ["SegueModel", "ControlProtocol", "Commands", "SpecFile"],
+      name: "CommandsTests",
+      dependencies: ["SegueModel", "ControlProtocol", "Commands", "SpecFile"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(

@@ -146,7 +146,8 @@ extension ControlPlane: ControlAPI {
       try await self.target.clear(by: request.who, reason: "rollback: \(reason)")
       return RolloutReply(
         rollouts: rollouts, sequence: sequence,
-        message: "rolling back \(rollouts.count == 1 ? "one service" : "\(rollouts.count) services")"
+        message:
+          "rolling back \(rollouts.count == 1 ? "one service" : "\(rollouts.count) services")"
       )
     }
   }

@@ -28,7 +28,9 @@ extension ControlPlane {
     var problems = troubles.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
     for service in services where service.live != nil {
       let ready = service.instances.filter { $0.phase == "ready" && $0.release == service.live?.id }
-      if ready.isEmpty { problems.append("\(service.key): no instance of the live release is ready") }
+      if ready.isEmpty {
+        problems.append("\(service.key): no instance of the live release is ready")
+      }
     }
     return problems
   }
@@ -81,7 +83,8 @@ extension ControlPlane {
   // MARK: History and receipts
 
   public func history(limit: Int) async throws -> [HistoryEntry] {
-    await receipts.issued.suffix(max(0, min(limit, ReceiptKeeper.limit))).reversed().map { receipt in
+    await receipts.issued.suffix(max(0, min(limit, ReceiptKeeper.limit))).reversed().map {
+      receipt in
       HistoryEntry(
         outcome: receipt.outcome.rawValue, commit: receipt.commit.id,
         subject: receipt.commit.subject, author: receipt.commit.author, rollout: receipt.rollout,
@@ -118,7 +121,8 @@ extension ControlPlane {
   public func explain(_ subject: String?) async throws -> Explanation {
     guard let record = subject.map({ catalogue.find($0) }) ?? catalogue.last else {
       throw ControlError(
-        .notFound, subject.map { "Segue knows no commit or release \($0)" } ?? "no commit was seen yet",
+        .notFound,
+        subject.map { "Segue knows no commit or release \($0)" } ?? "no commit was seen yet",
         nextStep: "`segue history` lists those that there are")
     }
     var answers = record.status.steps.map { step in answer(step, record) }

@@ -39,6 +39,7 @@ extension ControlPlane {
     _ produce: @escaping @Sendable (@escaping @Sendable (Element) -> Void) async throws -> Void
   ) -> AsyncThrowingStream<Element, any Error> {
     AsyncThrowingStream { continuation in
+      // unstructured: it ends with its stream, whose end cancels it.
       let task = Task {
         do {
           try await produce { continuation.yield($0) }
@@ -119,7 +120,9 @@ extension ControlPlane {
     }
   }
 
-  private func instanceLogs(_ request: LogsRequest, _ yield: @Sendable (LogLine) -> Void) async throws {
+  private func instanceLogs(_ request: LogsRequest, _ yield: @Sendable (LogLine) -> Void)
+    async throws
+  {
     var seen: [InstanceID: [String]] = [:]
     var isFirst = true
     repeat {
@@ -137,8 +140,8 @@ extension ControlPlane {
 
   private func chosenInstances(_ request: LogsRequest) async -> [(InstanceID, ServiceKey)] {
     var chosen: [(InstanceID, ServiceKey)] = []
-    for controller in controllers.values.sorted(by: { $0.key < $1.key }) {
-      guard request.service == nil || controller.key.service == request.service else { continue }
+    for controller in controllers.values.sorted(by: { $0.key < $1.key })
+    where request.service == nil || controller.key.service == request.service {
       for instance in await controller.state.orderedInstances
       where request.instance == nil || instance.id == request.instance {
         chosen.append((instance.id, controller.key))

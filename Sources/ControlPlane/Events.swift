@@ -99,5 +99,7 @@ enum Streams {
   static let receipts: StreamID = "receipts"
   static func pipeline(_ id: PipelineID) -> StreamID { StreamID(pipelinePrefix + id.rawValue) }
   static func service(_ key: ServiceKey) -> StreamID { StreamID("service/\(key)") }
-  static func target(_ environment: EnvironmentName) -> StreamID { StreamID("target/\(environment)") }
+  static func target(_ environment: EnvironmentName) -> StreamID {
+    StreamID("target/\(environment)")
+  }
 }

@@ -25,6 +25,7 @@ actor FeedHub {
       of: FeedItem.self, bufferingPolicy: .bufferingNewest(Self.queueLimit))
     continuation.onTermination = { [weak self] _ in
       guard let self else { return }
+      // unstructured: one hop to the actor, at once over.
       Task { await self.forget(id) }
     }
     watchers[id] = continuation

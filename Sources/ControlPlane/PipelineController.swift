@@ -160,7 +160,8 @@ actor PipelineController {
         try await append([event], to: acceptance)
         await settle(acceptance)
       } catch {
-        world.logger.error("a pipeline's end could not be recorded", metadata: ["error": "\(error)"])
+        world.logger.error(
+          "a pipeline's end could not be recorded", metadata: ["error": "\(error)"])
       }
     }
     if catalogue.record(acceptance.pipeline)?.status.state != .running {
@@ -174,7 +175,7 @@ actor PipelineController {
     }
     let spec = try await spec(of: acceptance.commit)
     let run = try await begin(acceptance, spec)
-    // The task is this function's own: it is awaited below, and only kept to be cancelled by name.
+    // unstructured: awaited below; a task of its own, so that it can be cancelled by name.
     let task = Task { [world] in
       try await world.pipeline.execute(run) { progress in
         try await self.observe(progress, acceptance)

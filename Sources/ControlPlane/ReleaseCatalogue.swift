@@ -1,7 +1,7 @@
 import ControlProtocol
 import Ports
-import Synchronization
 import SegueModel
+import Synchronization
 
 /// What is known of commits and releases: an index over the journal's pipeline streams, kept in
 /// memory. Bounded: the oldest records go first, but never one whose release may still be running.

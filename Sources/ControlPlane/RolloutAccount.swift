@@ -39,7 +39,8 @@ struct RolloutAccount {
         ReceiptKeeper.latency(of: before?.versions ?? []))
     }
     return Receipt(
-      number: 0, outcome: Self.outcome(end.outcome), reason: end.reason, commit: record.status.commit,
+      number: 0, outcome: Self.outcome(end.outcome), reason: end.reason,
+      commit: record.status.commit,
       rollout: start.id, key: key, strategy: start.to.spec.strategy.name, from: start.from?.id,
       to: start.to.id, startedBy: start.requestedBy, startedAt: startedAt, endedAt: end.at,
       steps: Receipt.steps(of: record), phases: phases(until: end.at),

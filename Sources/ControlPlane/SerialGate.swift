@@ -20,7 +20,8 @@ actor SerialGate {
     }
   }
 
-  func pass<Result: Sendable>(_ body: @Sendable () async throws -> Result) async rethrows -> Result {
+  func pass<Result: Sendable>(_ body: @Sendable () async throws -> Result) async rethrows -> Result
+  {
     await enter()
     do {
       let result = try await body()

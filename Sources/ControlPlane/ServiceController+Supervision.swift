@@ -26,6 +26,8 @@ extension ServiceController {
       let tail = try? await world.platform.output(of: id, key: key, limit: 20)
       let said = tail?.last { !$0.allSatisfy(\.isWhitespace) }.map { "; it last said: \($0)" } ?? ""
       try await submitReport(.reportDied(id, reason: "\(exit)\(said)"))
+      // Its first process has ended; what it forked off must not outlive it.
+      _ = try await world.platform.stop(instance, deadline: .seconds(1))
     } catch {
       guard !Task.isCancelled else { return }
       logger.error("an instance cannot be watched", metadata: ["id": "\(id)", "error": "\(error)"])

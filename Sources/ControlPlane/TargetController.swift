@@ -70,7 +70,8 @@ actor TargetController {
     var events: [TargetEvent] = []
     if !isSettled {
       events.append(
-        .commitSettled(commit: target.commit, live: false, summary: "taken back by \(by): \(reason)")
+        .commitSettled(
+          commit: target.commit, live: false, summary: "taken back by \(by): \(reason)")
       )
     }
     try await append(events + [.targetCleared(by: by, reason: reason)])
@@ -172,7 +173,8 @@ actor TargetController {
     let short = target.commit.short
     let summary: String
     if back.isEmpty {
-      summary = live == 0
+      summary =
+        live == 0
         ? "\(short) is built; it has no services to roll out" : "\(short) is live as \(release.id)"
     } else {
       let waiting = blocked.isEmpty ? "" : "; not started: \(blocked.joined(separator: ", "))"

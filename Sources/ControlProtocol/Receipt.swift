@@ -4,7 +4,9 @@ public import SegueModel
 /// noticed. Receipts form a hash chain.
 public struct Receipt: Hashable, Codable, Sendable {
   public enum Outcome: String, Hashable, Codable, Sendable {
-    case live, rolledBack = "rolled back", aborted, incident
+    case live
+    case rolledBack = "rolled back"
+    case aborted, incident
     /// The pipeline refused the commit: nothing was rolled out.
     case refused
   }

@@ -89,7 +89,9 @@ extension ServiceState {
         throw Refusal(.nothingToDo, "\(release.id) is being rolled out already")
       }
       try refuseOlder(order, than: rollout.isGoingBack ? rollout.from : rollout.to)
-      let superseded = queued.map { [RolloutEvent.deploySuperseded(release: $0.release.id, by: release.id)] }
+      let superseded = queued.map {
+        [RolloutEvent.deploySuperseded(release: $0.release.id, by: release.id)]
+      }
       return (superseded ?? []) + [.deployQueued(order: order)]
     }
     if live?.id == release.id {

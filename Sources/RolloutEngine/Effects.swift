@@ -37,7 +37,8 @@ extension ServiceState {
       [.issueReceipt(rollout: rollout)]
     case .rolloutStarted, .deployQueued, .deploySuperseded, .stageEntered, .shiftBegan,
       .retiringBegan, .wayBackBegan, .abortRequested, .keptWarm, .warmExpired,
-      .instanceStarted, .instanceBecameReady, .instanceCheckFailed, .instanceBecameUnready, .instanceDied,
+      .instanceStarted, .instanceBecameReady, .instanceCheckFailed, .instanceBecameUnready,
+      .instanceDied,
       .instanceDrained, .instanceStopped, .tableAcknowledged, .tableFailed:
       []
     }

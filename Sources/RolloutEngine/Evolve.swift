@@ -55,7 +55,8 @@ extension ServiceState {
     case .tableFailed:
       break
     case .instanceOrdered, .instanceStarted, .instanceCheckFailed, .instanceBecameReady,
-      .instanceBecameUnready, .instanceDied, .drainBegan, .instanceDrained, .stopOrdered, .instanceStopped:
+      .instanceBecameUnready, .instanceDied, .drainBegan, .instanceDrained, .stopOrdered,
+      .instanceStopped:
       try evolveInstance(event, at: now)
     }
   }
@@ -140,9 +141,10 @@ extension ServiceState {
       ])
     case .rolledBack, .aborted, .incident:
       takenBack[ended.to.id] = reason ?? outcome.rawValue
-      split = ended.from.map { from in
-        Split(sides: [.init(release: from.id, weight: .all, instances: from.spec.instances)])
-      } ?? .none
+      split =
+        ended.from.map { from in
+          Split(sides: [.init(release: from.id, weight: .all, instances: from.spec.instances)])
+        } ?? .none
     }
   }
 

@@ -37,7 +37,8 @@ extension ServiceState {
       return [
         .rolloutEnded(
           rollout: rollout.id, outcome: .incident,
-          reason: "the way back was not finished in \(rollout.to.spec.deadlines.rollback): \(reason)"
+          reason:
+            "the way back was not finished in \(rollout.to.spec.deadlines.rollback): \(reason)"
         )
       ]
     }
@@ -181,8 +182,9 @@ extension ServiceState {
 
   /// What the split means for the instances that are ready now; `nil` for a worker.
   var desiredTable: ServiceTable? {
-    guard let route = (rollout?.isGoingBack == true ? rollout?.from : nil)?.spec.route
-      ?? (rollout?.to ?? live)?.spec.route
+    guard
+      let route = (rollout?.isGoingBack == true ? rollout?.from : nil)?.spec.route
+        ?? (rollout?.to ?? live)?.spec.route
     else { return nil }
     var versions: [VersionTarget] = split.sides.compactMap { side in
       let endpoints = servingInstances(of: side).compactMap(\.endpoint)

@@ -85,7 +85,8 @@ import Testing
       _ = try await plane.rollback(RollbackRequest(who: "ana"))
       try await until("r-1 is live again") { try await Self.isLive(plane, "r-1") }
       try await until("its receipt") { try await plane.history(limit: 10).count == 3 }
-      #expect(try await Self.isLive(plane, "r-1"), "the newest release does not come back by itself")
+      #expect(
+        try await Self.isLive(plane, "r-1"), "the newest release does not come back by itself")
     }
   }
 

@@ -52,7 +52,8 @@ import Testing
       try await segue.start()
       _ = try await segue.push()
       for socket in ["control.sock", "proxy.sock"] {
-        let attributes = try FileManager.default.attributesOfItem(atPath: "\(segue.state)/\(socket)")
+        let attributes = try FileManager.default.attributesOfItem(
+          atPath: "\(segue.state)/\(socket)")
         #expect(attributes[.posixPermissions] as? Int == 0o600, "\(socket)")
       }
       let sockets = try await segue.run(["ss", "-Hltnp"])

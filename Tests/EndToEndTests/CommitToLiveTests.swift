@@ -20,7 +20,9 @@ import Testing
       let good = try await segue.push()
       #expect(good.all.contains("is live"), "\(good.all)")
 
-      try await segue.commit("Break a test", ["shop/broken.py": "raise SystemError\n", "tests/test_broken.py": Self.failingTest])
+      try await segue.commit(
+        "Break a test",
+        ["shop/broken.py": "raise SystemError\n", "tests/test_broken.py": Self.failingTest])
       let refused = try await segue.push()
       #expect(refused.all.contains("refused"), "\(refused.all)")
       #expect(try await segue.decode(Receipt.self, "receipt").outcome == .refused)
@@ -49,44 +51,44 @@ import Testing
   static func app(version: String, ready: Bool = true) -> [String: String] {
     [
       "segue.yaml": """
-        version: 1
-        project: tiny
-        pipeline:
-          - step: check
-            run: python3 -m py_compile app.py
-        services:
-          web:
-            run: python3 -u app.py
-            instances: 2
-            health: { path: /up, interval: 100ms }
-            deadlines: { ready: 4s }
+      version: 1
+      project: tiny
+      pipeline:
+        - step: check
+          run: python3 -m py_compile app.py
+      services:
+        web:
+          run: python3 -u app.py
+          instances: 2
+          health: { path: /up, interval: 100ms }
+          deadlines: { ready: 4s }
 
-        """,
+      """,
       "app.py": """
-        import http.server, os, signal, sys, threading
-        VERSION = "\(version)"
-        READY = \(ready ? "True" : "False")
+      import http.server, os, signal, sys, threading
+      VERSION = "\(version)"
+      READY = \(ready ? "True" : "False")
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            def answer(self):
-                length = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(length) or b"hello"
-                up = self.path != "/up" or READY
-                self.send_response(200 if up else 503)
-                self.send_header("X-Version", VERSION)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-            do_GET = do_POST = answer
-            def log_message(self, *args):
-                pass
+      class Handler(http.server.BaseHTTPRequestHandler):
+          protocol_version = "HTTP/1.1"
+          def answer(self):
+              length = int(self.headers.get("Content-Length") or 0)
+              body = self.rfile.read(length) or b"hello"
+              up = self.path != "/up" or READY
+              self.send_response(200 if up else 503)
+              self.send_header("X-Version", VERSION)
+              self.send_header("Content-Length", str(len(body)))
+              self.end_headers()
+              self.wfile.write(body)
+          do_GET = do_POST = answer
+          def log_message(self, *args):
+              pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
-        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-        server.serve_forever()
+      server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
+      signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+      server.serve_forever()
 
-        """,
+      """,
     ]
   }
 
@@ -119,17 +121,24 @@ import Testing
       var random = SystemRandomNumberGenerator()
       for round in 1...20 {
         try await segue.commit("Version \(round)", Self.app(version: "\(round)"))
-        try await segue.git("push", "--quiet", "--no-verify", "\(segue.state)/remote.git", "main:refs/heads/staged")
+        try await segue.git(
+          "push", "--quiet", "--no-verify", "\(segue.state)/remote.git", "main:refs/heads/staged")
         // Without the hook's wait: the ref moves, and the daemon is killed while it works on it.
         _ = try await segue.run(
-          ["git", "--git-dir", "\(segue.state)/remote.git", "update-ref", "refs/heads/main", "staged"])
+          [
+            "git", "--git-dir", "\(segue.state)/remote.git", "update-ref", "refs/heads/main",
+            "staged",
+          ])
         let moment = Int.random(in: 0...2_500, using: &random)
+        // pause: the moment of the crash is what is random here; nothing is waited for.
         try await Task.sleep(for: .milliseconds(moment))
         try await segue.killDaemon()
         try await segue.start()
         let head = try await segue.git("rev-parse", "HEAD").standardOutput
           .trimmingCharacters(in: .whitespacesAndNewlines)
-        try await until("version \(round) is live (killed after \(moment) ms)", deadline: .seconds(60)) {
+        try await until(
+          "version \(round) is live (killed after \(moment) ms)", deadline: .seconds(60)
+        ) {
           let status = try await segue.decode(StatusReply.self, "status")
           let web = status.services.first
           return web?.live?.commit.rawValue == head && web?.rollout == nil

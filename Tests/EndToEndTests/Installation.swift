@@ -27,7 +27,8 @@ final class Installation: @unchecked Sendable {
     guard mkdtemp(&template) != nil else { throw Failure("no temporary directory") }
     root = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     port = try Self.freePort()
-    try FileManager.default.createDirectory(atPath: root + "/home", withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: root + "/home", withIntermediateDirectories: true)
   }
 
   static func freePort() throws -> Int {
@@ -192,7 +193,9 @@ final class Installation: @unchecked Sendable {
     }
   }
 
-  var daemonLog: String { (try? String(contentsOfFile: root + "/serve.log", encoding: .utf8)) ?? "" }
+  var daemonLog: String {
+    (try? String(contentsOfFile: root + "/serve.log", encoding: .utf8)) ?? ""
+  }
 
   var daemonPID: Int32 { daemon?.processIdentifier ?? 0 }
 

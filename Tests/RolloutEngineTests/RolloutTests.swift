@@ -120,7 +120,8 @@ import Testing
     try world.settle()
     #expect(world.state.rollout == nil)
     #expect(world.ready == ["r1": 3])
-    #expect(world.log.contains { if case .rolloutEnded(_, .aborted, _) = $0 { true } else { false } })
+    #expect(
+      world.log.contains { if case .rolloutEnded(_, .aborted, _) = $0 { true } else { false } })
   }
 
   @Test func abortWithoutARolloutIsRefusedInWords() throws {
@@ -180,7 +181,8 @@ import Testing
     try world.pass(.seconds(6))
     #expect(world.state.rollout?.isGoingBack == true)
     try world.pass(.seconds(130))
-    #expect(world.log.contains { if case .rolloutEnded(_, .incident, _) = $0 { true } else { false } })
+    #expect(
+      world.log.contains { if case .rolloutEnded(_, .incident, _) = $0 { true } else { false } })
     world.routerAnswers = true
     try world.settle()
     #expect(world.served == ["r1": 3])
@@ -209,7 +211,8 @@ import Testing
       switch random.next() % 8 {
       case 0:
         height += 1
-        let strategy: StrategySpec = random.next() % 2 == 0 ? rolling() : .blueGreen(BlueGreenSpec())
+        let strategy: StrategySpec =
+          random.next() % 2 == 0 ? rolling() : .blueGreen(BlueGreenSpec())
         if random.next() % 3 == 0 { world.neverReady.insert(ReleaseID("r\(height)")) }
         try? world.deploy(ReleaseID("r\(height)"), height: height, strategy)
       case 1: try? world.submit(.abort(by: "seed", reason: "chance"))

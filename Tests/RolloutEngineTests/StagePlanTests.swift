@@ -19,7 +19,10 @@ import Testing
   @Test func withoutSurgeOldOnesGoFirst() {
     let stages = StagePlan.rolling(
       incoming: 3, outgoing: 3, RollingSpec(maxSurge: 0, maxUnavailable: 1))
-    #expect(stages.map { [$0.incoming, $0.outgoing] } == [[0, 2], [1, 2], [1, 1], [2, 1], [2, 0], [3, 0]])
+    #expect(
+      stages.map { [$0.incoming, $0.outgoing] } == [
+        [0, 2], [1, 2], [1, 1], [2, 1], [2, 0], [3, 0],
+      ])
   }
 
   @Test(arguments: 1...6, 0...6)

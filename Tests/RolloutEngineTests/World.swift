@@ -56,7 +56,8 @@ struct World {
   }
 
   mutating func deploy(_ id: ReleaseID, height: Int, _ strategy: StrategySpec = rolling()) throws {
-    try submit(.deploy(DeployOrder(release: release(id, height: height, strategy), requestedBy: "test")))
+    try submit(
+      .deploy(DeployOrder(release: release(id, height: height, strategy), requestedBy: "test")))
   }
 
   /// The rules that hold after every single event.
