@@ -1,5 +1,6 @@
 import ControlProtocol
 import Foundation
+import Glibc
 import SegueModel
 import Testing
 

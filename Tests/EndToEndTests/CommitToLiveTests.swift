@@ -1,5 +1,7 @@
 import ControlProtocol
 import Foundation
+import Glibc
+import LoadGenerator
 import SegueModel
 import Testing
 

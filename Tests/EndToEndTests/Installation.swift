@@ -77,7 +77,7 @@ final class Installation: @unchecked Sendable {
     process.currentDirectoryURL = URL(filePath: directory ?? root)
     let files = try ["out", "err"].map { name -> (String, FileHandle) in
       let path = "\(root)/\(UUID().uuidString).\(name)"
-      FileManager.default.createFile(atPath: path, contents: nil)
+      _ = FileManager.default.createFile(atPath: path, contents: nil)
       return (path, try #require(FileHandle(forWritingAtPath: path)))
     }
     process.standardInput = FileHandle.nullDevice
@@ -178,7 +178,7 @@ final class Installation: @unchecked Sendable {
     process.currentDirectoryURL = URL(filePath: root)
     let log = root + "/serve.log"
     if !FileManager.default.fileExists(atPath: log) {
-      FileManager.default.createFile(atPath: log, contents: nil)
+      _ = FileManager.default.createFile(atPath: log, contents: nil)
     }
     let handle = try #require(FileHandle(forWritingAtPath: log))
     try handle.seekToEnd()
