@@ -75,8 +75,6 @@ struct OwnerOnlySocket: Sendable {
 
   /// Whether something accepts connections at `path`. Anything but a definite no counts as a yes.
   private static func answers(_ path: String) -> Bool {
-    var status = stat()
-    guard lstat(path, &status) == 0 else { return false }
     let descriptor = socket(
       AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return true }

@@ -123,10 +123,12 @@ final class RawSocket: Sendable {
     return RawSocket(accepted)
   }
 
-  func send(_ text: String) throws {
+  func send(_ text: String) throws { try #require(offer(text)) }
+
+  /// Whether the text was taken: the other side may be gone.
+  @discardableResult func offer(_ text: String) -> Bool {
     let bytes = Array(text.utf8)
-    let sent = Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL))
-    try #require(sent == bytes.count)
+    return Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count
   }
 
   /// Reads until the text is there.

@@ -8,9 +8,10 @@ import Testing
 @testable import ControlServer
 
 @Suite struct SocketTests {
-  private func mode(_ path: String) -> mode_t? {
-    var status = stat()
-    return lstat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
+  /// `nil` when there is nothing.
+  private func mode(_ path: String) -> Int? {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    return (attributes?[.posixPermissions] as? NSNumber)?.intValue
   }
 
   /// Before the rename there is nothing to connect to but in a directory that only the owner can

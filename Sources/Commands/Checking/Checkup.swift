@@ -120,12 +120,11 @@ struct Checkup: Sendable {
   }
 
   private static func space(_ path: String) -> Finding {
-    var status = statvfs()
-    guard statvfs(path, &status) == 0 else {
+    let attributes = try? FileManager.default.attributesOfFileSystem(forPath: path)
+    guard let free = (attributes?[.systemFreeSize] as? NSNumber)?.uint64Value else {
       return Finding(
         subject: "disk", severity: .warning, message: "its free space cannot be asked for")
     }
-    let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
     let text = "\(Words.count(free >> 20)) MiB free for builds and the journal"
     if free < scarceBytes {
       return Finding(

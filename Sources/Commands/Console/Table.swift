@@ -25,6 +25,8 @@ struct Table: Sendable {
     }
     return rows.map { row in
       var line = Line(indent)
+      // No blanks at the end of a line: they wrap, and people copy them.
+      let row = row.dropLast(row.reversed().prefix { $0.width == 0 }.count)
       for (column, cell) in row.enumerated() {
         let isLast = column == row.count - 1
         switch alignments[column] {

@@ -49,8 +49,8 @@ struct LiveView: Sendable {
     if room >= 1, !state.events.isEmpty {
       lines.append("")
       lines += state.events.suffix(min(room, 10)).map { FeedText.line($0, zone: zone) }
-      lines.append("")
     }
+    if room >= -1 { lines.append("") }
     return lines + tail
   }
 

@@ -1,0 +1,158 @@
+import ControlProtocol
+import Foundation
+import SegueModel
+import Testing
+
+@testable import Commands
+
+@Suite struct RenderingTests {
+  private let view = LiveView(glyphs: .unicode, zone: utc)
+
+  private func live(_ status: StatusReply?, events: Int64 = 0) -> LiveState {
+    var state = LiveState(status: status, now: moment(0))
+    for number in 0..<events { state.append(Samples.item(number)) }
+    return state
+  }
+
+  @Test func thePipelineWhileItRuns() throws {
+    let state = live(Samples.status(pipeline: Samples.runningPipeline), events: 2)
+    try expectGolden("live-pipeline", view.lines(state, columns: 100, rows: 40))
+  }
+
+  @Test func aRefusedPipelineAndProblemsInColour() throws {
+    var state = live(
+      Samples.status(
+        pipeline: Samples.refusedPipeline, problems: ["The proxy was started 3 times"],
+        proxyRuns: false))
+    state.commit = Samples.commit.id
+    state.append(
+      Samples.item(5, .failure, "commit", "refused: step test failed", final: true))
+    try expectGolden(
+      "live-refused", view.lines(state, columns: 100, rows: 40), color: true)
+  }
+
+  @Test func aRolloutWithItsInstances() throws {
+    let status = Samples.status(services: [Samples.service(rollout: Samples.rollout())])
+    try expectGolden("live-rollout", view.lines(live(status), columns: 100, rows: 40))
+  }
+
+  @Test func aRollbackInASmallTerminalWithoutUnicode() throws {
+    var view = view
+    view.glyphs = .ascii
+    let service = Samples.service(rollout: Samples.rollout(direction: "back"), unavailable: 4)
+    let status = Samples.status(pipeline: Samples.runningPipeline, services: [service])
+    let lines = view.lines(live(status, events: 9), columns: 60, rows: 18)
+    #expect(lines.count <= 18)
+    try expectGolden("live-small", lines, width: 60)
+  }
+
+  @Test(arguments: 1...45)
+  func theViewNeverHasMoreLinesThanTheTerminal(rows: Int) {
+    let service = Samples.service(rollout: Samples.rollout())
+    let status = Samples.status(
+      pipeline: Samples.runningPipeline, services: [service, service], problems: ["a", "b"])
+    let lines = view.lines(live(status, events: 50), columns: 80, rows: rows)
+    #expect(lines.count <= rows)
+    #expect(lines.last?.text.contains("Ctrl-C") == true)
+  }
+
+  @Test func beforeTheFirstAnswerAndAfterTheLast() throws {
+    var state = live(nil)
+    state.lost = "the control plane is not running; waiting for it to come back"
+    state.tick = 3
+    try expectGolden("live-lost", view.lines(state, columns: 100, rows: 40))
+  }
+
+  @Test func onlyTheAwaitedCommitsEndIsItsFate() {
+    var state = live(nil)
+    state.commit = "ffff"
+    state.append(Samples.item(1, final: true))
+    #expect(state.fate == nil)
+    state.commit = Samples.commit.id
+    state.append(Samples.item(2))
+    #expect(state.fate == nil)
+    state.append(Samples.item(3, final: true))
+    #expect(state.fate?.sequence == 3)
+  }
+
+  @Test func receipts() throws {
+    let text = ReceiptText(glyphs: .unicode, zone: utc)
+    try expectGolden("receipt-live", text.lines(Samples.receipt()))
+    let bad = Samples.receipt(
+      outcome: .rolledBack, reason: "web-3 was not ready within 1 m", failed: 2, cut: 1)
+    try expectGolden("receipt-rolled-back", text.lines(bad), color: true)
+    var refused = Samples.receipt(outcome: .refused, reason: "step test failed")
+    refused.rollout = nil
+    refused.key = nil
+    refused.from = nil
+    refused.to = nil
+    refused.traffic = []
+    refused.phases = []
+    refused.latency = nil
+    refused.steadyLatency = nil
+    refused.pushToLive = nil
+    try expectGolden("receipt-refused", text.lines(refused))
+    #expect(
+      text.summary(bad)
+        == "receipt 12: 23,231 requests, 2 failed, 0 found no instance, 1 cut")
+  }
+
+  @Test func reports() throws {
+    let text = ReportText(glyphs: .unicode, zone: utc)
+    let status = Samples.status(
+      pipeline: Samples.refusedPipeline, services: [Samples.service(rollout: Samples.rollout())],
+      problems: ["Release r-1 has no directory"])
+    try expectGolden("status", text.status(status))
+    let entry = HistoryEntry(
+      outcome: "live", commit: Samples.commit.id, subject: "Fix the basket", author: "Ana",
+      rollout: "R1", release: Samples.new, key: Samples.key, startedAt: moment(0),
+      endedAt: moment(17), reason: nil)
+    var refused = entry
+    refused.outcome = "refused"
+    refused.reason = "step test failed"
+    refused.rollout = nil
+    refused.key = nil
+    try expectGolden("history", text.history([entry, refused]))
+    #expect(text.history([]).map(\.text) == ["Nothing was rolled out yet."])
+    let explanation = Explanation(
+      commit: Samples.commit, release: nil, verdict: "It is not live, because a step failed.",
+      answers: [
+        .init(question: "step build", result: .pass, why: "It passed in 3.2 s."),
+        .init(
+          question: "step test", result: .fail, why: "2 of 212 tests failed.",
+          evidence: ["BasketTests.add", "BasketTests.\u{1b}[31mremove\u{1b}[0m"]),
+        .init(question: "rollout", result: .wait, why: "It waits for the pipeline."),
+      ])
+    try expectGolden("explanation", text.explanation(explanation))
+    try expectGolden(
+      "findings",
+      text.findings([
+        Finding(subject: "git", severity: .ok, message: "version 2.39"),
+        Finding(
+          subject: "service web", severity: .warning, message: "has no health path",
+          nextStep: "Add health: { path: /up }"),
+        Finding(subject: "disk", severity: .problem, message: "12 MiB free"),
+        Finding(subject: "control plane", severity: .advice, message: "it is not running"),
+      ]))
+  }
+
+  @Test(arguments: [
+    (FeedItem.Level.info, "12:03:05 step test: passed in 3.2 s (212 tests)"),
+    (.output, "12:03:05 step test | passed in 3.2 s (212 tests)"),
+  ])
+  func aThingThatHappenedIsOneLine(level: FeedItem.Level, text: String) {
+    #expect(FeedText.line(Samples.item(1, level), zone: utc).text == text)
+  }
+
+  @Test func anErrorSaysItsCausesAndTheNextStepEachOnItsLine() {
+    let error = ControlError(.failed, "No.", causes: ["a\nb", "c\u{1b}[2J"], nextStep: "Do d")
+    #expect(
+      ReportText.error(error) == """
+        segue: No.
+          because: a
+          b
+          because: c
+          next: Do d
+        """)
+  }
+}

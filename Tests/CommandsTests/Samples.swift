@@ -1,0 +1,116 @@
+import ControlProtocol
+import SegueModel
+
+/// 2026-11-24 12:03:04 UTC, and moments around it.
+func moment(_ seconds: Double) -> Instant {
+  Instant(milliseconds: 1_795_521_784_000 + Int64(seconds * 1_000))
+}
+
+enum Samples {
+  static let commit = Commit(
+    id: "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d", subject: "Fix the basket",
+    author: "Ana <ana@example.com>", height: 12)
+  static let key = ServiceKey(environment: "production", service: "web")
+  static let old = ReleaseID("r-0000000000000000")
+  static let new = ReleaseID("r-0123456789abcdef")
+
+  static func item(
+    _ sequence: Int64, _ level: FeedItem.Level = .info, _ subject: String = "step test",
+    _ text: String = "passed in 3.2 s (212 tests)", rollout: RolloutID? = nil, final: Bool = false
+  ) -> FeedItem {
+    FeedItem(
+      sequence: sequence, at: moment(Double(sequence)), kind: "something", level: level,
+      subject: subject, text: text, commit: commit.id, rollout: rollout, final: final)
+  }
+
+  static func status(
+    pipeline: PipelineStatus? = nil, services: [ServiceStatus] = [], problems: [String] = [],
+    proxyRuns: Bool = true, sequence: Int64 = 0
+  ) -> StatusReply {
+    StatusReply(
+      segueVersion: "0.1.0", project: "shop", deployBranch: "main", source: "/home/ana/shop",
+      now: moment(0), startedAt: moment(-60), sequence: sequence,
+      proxy: ProxyStatus(running: proxyRuns, address: "127.0.0.1:8080", pid: 77, restarts: 0),
+      pipeline: pipeline, queued: [], services: services, problems: problems)
+  }
+
+  static let runningPipeline = PipelineStatus(
+    id: "P1", commit: commit, state: .running, reason: nil, startedAt: moment(-12), endedAt: nil,
+    release: nil,
+    steps: [
+      StepStatus(
+        name: "build", state: .passed, startedAt: moment(-12), took: Milliseconds(3_200),
+        detail: nil),
+      StepStatus(name: "test", state: .running, startedAt: moment(-8), took: nil, detail: nil),
+      StepStatus(name: "scan", state: .waiting, startedAt: nil, took: nil, detail: nil),
+    ])
+
+  static let refusedPipeline = PipelineStatus(
+    id: "P2", commit: commit, state: .refused, reason: "step test failed: 2 of 212 tests failed",
+    startedAt: moment(-30), endedAt: moment(-18), release: nil,
+    steps: [
+      StepStatus(
+        name: "test", state: .failed, startedAt: moment(-30), took: .seconds(12),
+        detail: "2 of 212 tests failed"),
+      StepStatus(
+        name: "scan", state: .cancelled, startedAt: moment(-30), took: .seconds(1), detail: nil),
+      StepStatus(name: "image", state: .skipped, startedAt: nil, took: nil, detail: nil),
+    ])
+
+  static func service(rollout: RolloutStatus? = nil, unavailable: UInt64 = 0) -> ServiceStatus {
+    ServiceStatus(
+      key: key, live: ReleaseSummary(id: old, commit: commit.id, subject: "Fix the basket"),
+      warm: [ReleaseSummary(id: "r-00000000000000aa", commit: commit.id, subject: "Before")],
+      rollout: rollout,
+      instances: [
+        InstanceStatus(
+          id: "web-1", release: old, phase: "draining", port: 40_001, pid: 11, since: moment(-180),
+          inFlight: 2),
+        InstanceStatus(
+          id: "web-2", release: new, phase: "ready", port: 40_002, pid: 12, since: moment(-4),
+          inFlight: 0),
+        InstanceStatus(
+          id: "web-3", release: new, phase: "starting", port: nil, pid: nil, since: moment(-1),
+          inFlight: 0),
+      ],
+      versions: [
+        VersionStatus(
+          release: old, weight: Permille(667), requests: 1_204_331, failed: 0, inFlight: 2),
+        VersionStatus(release: new, weight: Permille(333), requests: 602, failed: 1, inFlight: 0),
+      ], unavailable: unavailable)
+  }
+
+  static func rollout(direction: String = "forward") -> RolloutStatus {
+    RolloutStatus(
+      id: "R1", strategy: "rolling", from: old, to: new, direction: direction,
+      phase: "batch 2 of 3: waiting for 1 instance to become ready", stage: 2, stages: 3,
+      startedAt: moment(-17))
+  }
+
+  static func receipt(
+    outcome: Receipt.Outcome = .live, reason: String? = nil, failed: UInt64 = 0, cut: Int = 0
+  ) -> Receipt {
+    Receipt(
+      number: 12, outcome: outcome, reason: reason, commit: commit, rollout: "R1", key: key,
+      strategy: "rolling", from: old, to: new, startedBy: "ana", startedAt: moment(0),
+      endedAt: moment(17.2),
+      steps: [
+        .init(name: "build", outcome: "passed", took: Milliseconds(3_200), detail: nil),
+        .init(name: "test", outcome: "passed", took: .seconds(9), detail: "212 tests passed"),
+      ],
+      phases: [
+        .init(name: "start batch 1", at: moment(0), took: Milliseconds(2_100)),
+        .init(name: "drain batch 1", at: moment(2.1), took: Milliseconds(850)),
+      ],
+      traffic: [
+        .init(release: old, responses: [0, 14_203, 12, 3, 0], failed: 0, retried: 1),
+        .init(release: new, responses: [0, 9_001, 7, 1, 2], failed: failed, retried: 0),
+      ], unavailable: 0, cut: cut, latency: .init(p50: 850, p99: 4_100, p999: 1_250_000),
+      steadyLatency: .init(p50: 840, p99: 3_900, p999: 12_000), extraInstanceTime: .seconds(12),
+      pushToLive: Milliseconds(29_400), overhead: Milliseconds(1_100),
+      previous: String(repeating: "0", count: 64), hash: String(repeating: "ab", count: 32))
+  }
+
+  static let deployed = DeployReply(
+    commit: commit.id, sequence: 3, message: "1a2b3c4d5e6f is being built", accepted: true)
+}
