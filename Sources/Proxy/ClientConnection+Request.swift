@@ -44,7 +44,8 @@ extension ClientConnection {
   /// not while a body is still to come.
   private var asksForUpgrade: Bool {
     guard parser.block.saysUpgrade, parser.minorVersion >= 1, framing == .none,
-      let range = parser.block.upgrade, let protocols = head.getString(
+      let range = parser.block.upgrade,
+      let protocols = head.getString(
         at: head.readerIndex + range.lowerBound, length: range.count)
     else { return false }
     let lowercased = protocols.lowercased()

@@ -88,7 +88,11 @@ extension ClientConnection {
     service = nil
     attempt &+= 1
     if let connection {
-      if instanceKeepsAlive, framer.isComplete { connection.release() } else { connection.discard() }
+      if instanceKeepsAlive, framer.isComplete {
+        connection.release()
+      } else {
+        connection.discard()
+      }
     }
     if keepsAlive, framer.isComplete { awaitNextRequest() } else { beginLingering() }
   }

@@ -289,7 +289,11 @@ final class ClientConnection: ChannelDuplexHandler {
       respondLocally(408, "the request head took too long")
     case .upload:
       keepsAlive = false
-      if responseBegan { cut() } else { failExchange(408, "the request body stopped", blame: false) }
+      if responseBegan {
+        cut()
+      } else {
+        failExchange(408, "the request body stopped", blame: false)
+      }
     case .responseHead:
       failExchange(504, "the instance did not answer in time", blame: true)
     case .response:

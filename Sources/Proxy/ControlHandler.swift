@@ -91,7 +91,9 @@ final class ControlHandler: ChannelInboundHandler {
     }
     switch request.verb {
     case .apply:
-      guard let table = request.table else { return loop.makeFailedFuture(Self.malformed("no table")) }
+      guard let table = request.table else {
+        return loop.makeFailedFuture(Self.malformed("no table"))
+      }
       return keeper.apply(table).map { ControlReply() }
     case .remove:
       guard let key = request.key, let generation = request.generation else {
@@ -101,7 +103,7 @@ final class ControlHandler: ChannelInboundHandler {
     case .report: return keeper.report().map { ControlReply(reports: $0) }
     case .ping: return server.status().map { ControlReply(status: $0) }
     case .shutdown:
-      _ = server.beginShutdown(within: request.deadline)
+      server.beginShutdown(within: request.deadline)
       return server.status().map { ControlReply(status: $0) }
     }
   }

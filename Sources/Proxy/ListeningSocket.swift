@@ -149,14 +149,13 @@ enum PortHolder {
     let inodes = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { listeners(in: $0, port: port) }
     guard !inodes.isEmpty else { return nil }
     let wanted = Set(inodes.map { "socket:[\($0)]" })
-    let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    for pid in entries.compactMap(Int32.init).sorted() {
+    for pid in names(in: "/proc").compactMap({ Int32($0) }).sorted() {
       let folder = "/proc/\(pid)/fd"
-      let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-      for file in files {
+      for file in names(in: folder) {
         let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(file)")
         guard let target, wanted.contains(target) else { continue }
-        let name = FileManager.default.contents(atPath: "/proc/\(pid)/comm")
+        let name =
+          FileManager.default.contents(atPath: "/proc/\(pid)/comm")
           .map { String(decoding: $0, as: UTF8.self) } ?? "a process"
         return "\(name.trimmingCharacters(in: .whitespacesAndNewlines)) (pid \(pid))"
       }
@@ -164,9 +163,25 @@ enum PortHolder {
     return nil
   }
 
+  /// The entries of a directory; those that vanish meanwhile do no harm.
+  private static func names(in path: String) -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let capacity = MemoryLayout.size(ofValue: entry.pointee.d_name)
+      names.append(
+        withUnsafePointer(to: &entry.pointee.d_name) { name in
+          name.withMemoryRebound(to: CChar.self, capacity: capacity) { String(cString: $0) }
+        })
+    }
+    return names
+  }
+
   /// Inodes of the sockets in state 0A, listening, on `port` (proc_net_tcp(5)).
   private static func listeners(in path: String, port: Int) -> [String] {
-    guard let data = FileManager.default.contents(atPath: path) else { return [] }
+    // The file says it has no size, so it must be read until its end.
+    guard let data = try? FileHandle(forReadingAtPath: path)?.readToEnd() else { return [] }
     return String(decoding: data, as: UTF8.self).split(separator: "\n").dropFirst()
       .compactMap { line in
         let columns = line.split(separator: " ", omittingEmptySubsequences: true)

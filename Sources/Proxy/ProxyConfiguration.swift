@@ -82,7 +82,8 @@ public struct ProxyLimits: Hashable, Sendable {
 
   /// How often deadlines are looked at: a quarter of the shortest, from 5 ms to 500 ms.
   var tick: Milliseconds {
-    let shortest = [readHead, clientIdle, responseHead, bodyProgress, linger, poolIdle, drainIdle]
+    let shortest =
+      [readHead, clientIdle, responseHead, bodyProgress, linger, poolIdle, drainIdle]
       .min() ?? .seconds(2)
     return Milliseconds(min(max(shortest.count / 4, 5), 500))
   }

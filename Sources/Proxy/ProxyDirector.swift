@@ -58,9 +58,10 @@ public final class ProxyDirector: TrafficDirector {
     let exchange = LineExchange(path: path, deadline: deadline)
     let result: Result<ControlReply, PortError> = await withCheckedContinuation { continuation in
       queue.async {
-        continuation.resume(returning: Result { () throws(PortError) in
-          try Self.exchange(request, exchange)
-        })
+        continuation.resume(
+          returning: Result { () throws(PortError) in
+            try Self.exchange(request, exchange)
+          })
       }
     }
     return try result.get()

@@ -24,7 +24,7 @@ public enum ProxyProcess {
       return source
     }
     ServiceManager.notify("READY=1")
-    try await server.waitUntilClosed()
+    await server.waitUntilClosed()
     for source in sources { source.cancel() }
     logger.info("proxy has shut down")
   }

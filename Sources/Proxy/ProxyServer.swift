@@ -22,14 +22,17 @@ public final class ProxyServer: Sendable {
   private let workers: [Worker]
   private let keeper: TableKeeper
   private let state: Mutex<State>
-  private let closed: EventLoopPromise<Void>
+  /// The last client has gone.
+  private let drained = Gate()
+  /// The event loops have ended.
+  private let stopped = Gate()
 
   private struct State {
     var listener: (any Channel)?
     var control: (any Channel)?
     var address = ""
     var port = 0
-    var shutdown: EventLoopFuture<Void>?
+    var isDraining = false
     var isStopped = false
   }
 
@@ -50,7 +53,6 @@ public final class ProxyServer: Sendable {
       loop: controlLoop, workers: workers,
       file: StateFile(directory: configuration.stateDirectory), logger: logger)
     state = Mutex(State())
-    closed = controlLoop.makePromise(of: Void.self)
   }
 
   /// Starts serving by the last good tables.
@@ -65,8 +67,7 @@ public final class ProxyServer: Sendable {
     do {
       try await server.open()
     } catch {
-      server.closed.succeed()
-      try? await server.stopLoops()
+      await server.stopLoops()
       throw error
     }
     return server
@@ -86,9 +87,17 @@ public final class ProxyServer: Sendable {
     for worker in workers { try await worker.loop.submit { worker.start() }.get() }
     let keeper = keeper
     try await controlGroup.next().flatSubmit { keeper.restore() }.get()
-    // The control socket comes first: it is what tells two proxies of one state directory apart.
-    try await openControl()
-    try await openListener()
+    // The control socket tells two proxies of one state directory apart, so it is taken first; it
+    // answers last, so that whoever is answered finds the proxy serving.
+    let control = try ListeningSocket.unix(path: configuration.controlSocket)
+    do {
+      try await openListener()
+    } catch {
+      close(control)
+      unlink(configuration.controlSocket)
+      throw error
+    }
+    try await answerControl(control)
   }
 
   private func openListener() async throws {
@@ -135,8 +144,7 @@ public final class ProxyServer: Sendable {
     }
   }
 
-  private func openControl() async throws {
-    let descriptor = try ListeningSocket.unix(path: configuration.controlSocket)
+  private func answerControl(_ descriptor: CInt) async throws {
     let keeper = keeper
     let channel = try await ServerBootstrap(group: controlGroup)
       .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -158,7 +166,7 @@ public final class ProxyServer: Sendable {
 
   /// What ping answers. On the control loop only.
   func status() -> EventLoopFuture<ProxyStatus> {
-    let (address, isDraining) = state.withLock { ($0.address, $0.shutdown != nil) }
+    let (address, isDraining) = state.withLock { ($0.address, $0.isDraining) }
     return keeper.status().map { services, connections in
       ProxyStatus(
         pid: getpid(), protocolVersion: ControlWire.version, address: address,
@@ -171,49 +179,52 @@ public final class ProxyServer: Sendable {
   /// Stops accepting, announces the end on every next response, and returns when the last
   /// client has gone or was cut at the deadline.
   public func shutdownGracefully(deadline: Milliseconds? = nil) async {
-    try? await beginShutdown(within: deadline).get()
-    try? await waitUntilClosed()
+    beginShutdown(within: deadline)
+    await waitUntilClosed()
   }
 
-  /// Begins to shut down, once; later calls join the first.
-  @discardableResult
-  func beginShutdown(within deadline: Milliseconds?) -> EventLoopFuture<Void> {
+  /// Begins to shut down, once; later calls change nothing.
+  func beginShutdown(within deadline: Milliseconds?) {
     let deadline = deadline ?? configuration.limits.shutdown
     let begun = state.withLock { state -> (listener: (any Channel)?, control: (any Channel)?)? in
-      guard state.shutdown == nil else { return nil }
-      state.shutdown = closed.futureResult
+      guard !state.isDraining else { return nil }
+      state.isDraining = true
       return (state.listener, state.control)
     }
-    guard let begun else { return closed.futureResult }
+    guard let begun else { return }
     logger.info("proxy is shutting down", metadata: ["deadline": "\(deadline)"])
     begun.listener?.close(promise: nil)
-    let drained = workers.map { worker in
+    let empty = workers.map { worker in
       worker.loop.flatSubmit { worker.drain(within: deadline) }
     }
-    EventLoopFuture.andAllComplete(drained, on: controlGroup.next()).whenComplete { [self] _ in
+    EventLoopFuture.andAllComplete(empty, on: controlGroup.next()).whenComplete { [self] _ in
       begun.control?.close(promise: nil)
       unlink(configuration.controlSocket)
-      closed.succeed()
+      drained.open()
     }
-    return closed.futureResult
   }
 
   /// Returns when the proxy has shut down and its threads have ended.
-  public func waitUntilClosed() async throws {
-    try await closed.futureResult.get()
-    try await stopLoops()
+  public func waitUntilClosed() async {
+    await drained.wait()
+    await stopLoops()
   }
 
-  private func stopLoops() async throws {
-    let mine = state.withLock { state in
-      guard !state.isStopped else { return false }
-      state.isStopped = true
-      return true
+  private func stopLoops() async {
+    let isFirst = state.withLock { state in
+      defer { state.isStopped = true }
+      return !state.isStopped
     }
-    guard mine else { return }
-    for worker in workers { try await worker.loop.submit { worker.stop() }.get() }
-    try await group.shutdownGracefully()
-    try await controlGroup.shutdownGracefully()
+    guard isFirst else { return await stopped.wait() }
+    for worker in workers { try? await worker.loop.submit { worker.stop() }.get() }
+    for group in [group, controlGroup] {
+      do {
+        try await group.shutdownGracefully()
+      } catch {
+        logger.error("an event loop did not end", metadata: ["reason": "\(error)"])
+      }
+    }
+    stopped.open()
   }
 }
 

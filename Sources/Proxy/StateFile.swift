@@ -107,17 +107,13 @@ struct StateFile {
     let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard file >= 0 else { throw failure("create", path) }
     defer { close(file) }
-    let complete = data.withUnsafeBytes { bytes in
-      var written = 0
-      while written < bytes.count {
-        let count = write(file, bytes.baseAddress! + written, bytes.count - written)
-        if count < 0, errno == EINTR { continue }
-        guard count > 0 else { return false }
-        written += count
-      }
-      return true
+    var rest = data[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw failure("write", path) }
+      rest = rest.dropFirst(count)
     }
-    guard complete else { throw failure("write", path) }
     guard fsync(file) == 0 else { throw failure("sync", path) }
   }
 

@@ -194,7 +194,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
       let piece = try framer.next(buffer.readableBytesUInt8Span, at: &offset)
       if piece == .needMore || piece == .end { return offset }
       if case .data(let range) = piece,
-        let payload = buffer.getSlice(at: buffer.readerIndex + range.lowerBound, length: range.count)
+        let payload = buffer.getSlice(
+          at: buffer.readerIndex + range.lowerBound, length: range.count)
       {
         client.stage(payload)
       }

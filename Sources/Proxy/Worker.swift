@@ -126,7 +126,10 @@ final class Worker: @unchecked Sendable {
     matcher = RouteMatcher(tables.map(\.route))
   }
 
-  var report: [ServiceReport] { services.map(\.report) + retired.map(\.report) }
+  /// Services without a table are told of until their last request is done.
+  var report: [ServiceReport] {
+    (services + retired.filter { !$0.isQuiet }).map(\.report)
+  }
 
   // MARK: Clients
 

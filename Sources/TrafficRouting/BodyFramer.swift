@@ -162,7 +162,11 @@ public struct BodyFramer: Sendable {
     switch state {
     case .sizeWhitespace:
       // Blanks are allowed only in front of an extension (RFC 9112 section 7.1.1).
-      if byte == 59 { state = .chunkExtension } else if !byte.isWhitespace { throw Self.malformedSize }
+      if byte == 59 {
+        state = .chunkExtension
+      } else if !byte.isWhitespace {
+        throw Self.malformedSize
+      }
     case .chunkExtension:
       if byte == .carriageReturn {
         state = .sizeLineFeed
@@ -184,6 +188,8 @@ public struct BodyFramer: Sendable {
     case .trailerStart:
       if byte == .carriageReturn {
         state = .endLineFeed
+      } else if byte == .lineFeed {
+        throw HTTPFault(400, "bare LF in the trailers")
       } else {
         trailerLine.append(byte)
         state = .trailer

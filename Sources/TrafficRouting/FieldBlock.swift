@@ -74,7 +74,8 @@ public struct FieldBlock: Sendable {
     guard index < count else { return .incomplete }
     guard bytes[index] == .carriageReturn else {
       throw HTTPFault(
-        400, bytes[index] == .lineFeed ? "bare LF in the head" : "control character in a field value")
+        400,
+        bytes[index] == .lineFeed ? "bare LF in the head" : "control character in a field value")
     }
     guard index + 1 < count else { return .incomplete }
     guard bytes[index + 1] == .lineFeed else { throw HTTPFault(400, "bare CR in the head") }
@@ -130,7 +131,9 @@ public struct FieldBlock: Sendable {
   private mutating func noteContentLength(
     _ bytes: Span<UInt8>, _ value: Range<Int>
   ) throws(HTTPFault) {
-    guard !value.isEmpty, value.count <= 18 else { throw HTTPFault(400, "malformed Content-Length") }
+    guard !value.isEmpty, value.count <= 18 else {
+      throw HTTPFault(400, "malformed Content-Length")
+    }
     var length: UInt64 = 0
     for index in value {
       guard bytes[index].isDigit else { throw HTTPFault(400, "malformed Content-Length") }

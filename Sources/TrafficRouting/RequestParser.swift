@@ -87,6 +87,7 @@ public struct RequestParser: Sendable {
       {
         offset += 2
       }
+      if offset + 1 == bytes.count, bytes[offset] == .carriageReturn { return false }
       guard try parseRequestLine(bytes) else {
         guard bytes.count - offset <= limits.firstLine else {
           throw HTTPFault(414, "request line longer than \(limits.firstLine) octets")
@@ -238,8 +239,11 @@ enum LineGate {
     _ bytes: Span<UInt8>, offset: Int, searched: inout Int, limits: HeadLimits
   ) -> Bool {
     defer { searched = bytes.count }
+    guard bytes.count > searched else { return false }
     if searched == 0 { return bytes.count > 0 }
     if bytes.count - offset > limits.firstLine { return true }
+    // Whatever follows a CR decides at once whether it was a bare one.
+    if bytes[searched - 1] == .carriageReturn { return true }
     for index in searched..<max(searched, bytes.count) where bytes[index] == .lineFeed {
       return true
     }
