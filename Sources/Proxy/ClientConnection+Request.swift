@@ -140,8 +140,9 @@ extension ClientConnection {
   }
 
   private func watchRequest() {
-    guard !responseBegan else { return }
-    if framer.isComplete {
+    if responseBegan {
+      set(.response, worker.spans.responseSilence)
+    } else if framer.isComplete {
       set(.responseHead, worker.spans.responseHead)
     } else {
       set(.upload, worker.spans.bodyProgress)

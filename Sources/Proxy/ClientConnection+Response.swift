@@ -94,7 +94,9 @@ extension ClientConnection {
         connection.discard()
       }
     }
-    if keepsAlive, framer.isComplete { awaitNextRequest() } else { beginLingering() }
+    // A client that has closed its side may still have sent requests before.
+    let isLast = inputEnded && input.readableBytes == 0
+    if keepsAlive, framer.isComplete, !isLast { awaitNextRequest() } else { beginLingering() }
   }
 
   /// Answers in the router's own name.
@@ -124,20 +126,27 @@ extension ClientConnection {
   /// Ends our side and goes on reading for a while, because closing on a client that is still sending
   /// would reset the connection and take the response with it (RFC 9112 section 9.6).
   func beginLingering() {
+    guard phase != .lingering, phase != .closed, let context else { return }
     phase = .lingering
     input = worker.empty
-    set(.linger, worker.spans.bodyProgress)
-    guard let context else { return }
+    watchStall()
     let promise = context.eventLoop.makePromise(of: Void.self)
     promise.futureResult.assumeIsolated().whenComplete { [self] _ in
       guard phase == .lingering else { return }
+      outputEnded = true
       if inputEnded {
         self.context?.close(promise: nil)
       } else {
         set(.linger, worker.spans.linger)
       }
     }
-    context.close(mode: .output, promise: promise)
+    if inputEnded {
+      // With its input gone, closing a channel's output closes all of it, and what waits to be written
+      // would be lost. So wait for that instead.
+      context.writeAndFlush(wrapOutboundOut(worker.empty), promise: promise)
+    } else {
+      context.close(mode: .output, promise: promise)
+    }
     resumeReading()
   }
 

@@ -51,6 +51,7 @@ final class ClientConnection: ChannelDuplexHandler {
   var framing = BodyFraming.none
   var framer = BodyFramer(.none)
   var inputEnded = false
+  var outputEnded = false
   var keepsAlive = true
   var upgrades = false
   /// Octets of the body sent so far, while they may have to be sent again.
@@ -170,7 +171,9 @@ final class ClientConnection: ChannelDuplexHandler {
   private func endInput() {
     inputEnded = true
     switch phase {
-    case .head, .lingering, .closed: context?.close(promise: nil)
+    case .closed: break
+    case .head: beginLingering()
+    case .lingering: if outputEnded { context?.close(promise: nil) }
     case .tunnel: upstream?.closeOutput()
     case .exchange:
       if bodyIsCutShort { cut() }
@@ -204,7 +207,7 @@ final class ClientConnection: ChannelDuplexHandler {
       }
       beginExchange()
     }
-    if phase == .head, inputEnded { context?.close(promise: nil) }
+    if phase == .head, inputEnded { beginLingering() }
   }
 
   /// Makes ready for the next request on this connection.
@@ -259,7 +262,8 @@ final class ClientConnection: ChannelDuplexHandler {
     context.fireChannelWritabilityChanged()
   }
 
-  private func watchStall() {
+  /// Gives the client time to take what waits for it.
+  func watchStall() {
     stalledAt = unsentOctets
     set(.clientStalled, worker.spans.bodyProgress)
   }
@@ -289,8 +293,8 @@ final class ClientConnection: ChannelDuplexHandler {
       respondLocally(408, "the request head took too long")
     case .upload:
       keepsAlive = false
-      if responseBegan {
-        cut()
+      if let upstream, !upstream.isWritable {
+        failExchange(504, "the instance stopped reading the request", blame: true)
       } else {
         failExchange(408, "the request body stopped", blame: false)
       }

@@ -74,6 +74,36 @@ import Testing
     }
   }
 
+  @Test func aHalfClosedSlowReaderGetsTheWholeResponse() async throws {
+    let size = 8 << 20
+    let piece = [UInt8](repeating: 3, count: 65_536)
+    let backend = try Backend.http { _, socket in
+      try socket.write("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
+      for _ in 0..<(size / piece.count) { try socket.write(piece) }
+    }
+    defer { backend.stop() }
+    try await withProxy { proxy in
+      try await proxy.route([backend.port])
+      try await onThread {
+        for endsEarly in [true, false] {
+          let client = try proxy.connect(receiveBuffer: 16_384)
+          try client.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+          if endsEarly { client.closeOutput() }
+          _ = try client.read(through: "\r\n\r\n")
+          var received = 0
+          while received < size {
+            let count = try client.readSome(limit: 32_768).count
+            guard count > 0 else { break }
+            received += count
+            if received >= size / 2 { client.closeOutput() }
+          }
+          #expect(received == size)
+          #expect(client.hasEnded())
+        }
+      }
+    }
+  }
+
   @Test func aReaderThatStallsHoldsNobodyElse() async throws {
     var limits = ProxyLimits()
     limits.bodyProgress = Milliseconds(300)

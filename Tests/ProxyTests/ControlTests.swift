@@ -80,6 +80,14 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    [:], ["LISTEN_FDS": "1"], ["LISTEN_FDS": "1", "LISTEN_PID": "1"],
+    ["LISTEN_FDS": "0", "LISTEN_PID": "7"], ["LISTEN_FDS": "x", "LISTEN_PID": "7"],
+  ])
+  func aSocketMeantForAnotherIsLeftAlone(_ environment: [String: String]) {
+    #expect(ListeningSocket.inherited(environment, pid: 7) == nil)
+  }
+
   @Test func twoProxiesDoNotShareADirectory() async throws {
     try await withProxy { proxy in
       let configuration = ProxyConfiguration(
