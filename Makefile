@@ -44,12 +44,18 @@ release: bootstrap ## Build for use, optimised and self-contained, into .build-r
 build-tests: bootstrap
 	swift build --build-tests
 
-# The end-to-end tests put a load on the machine, so they come after the others and not beside them.
+# Each test target runs in a process of its own and with a deadline: they start real processes,
+# threads and servers, and what one leaves behind must not be another's failure. The end-to-end
+# tests put a load on the machine, so they come last.
+unit_tests := $(filter-out EndToEndTests,$(notdir $(wildcard Tests/*Tests)))
+
 .PHONY: test
 test: build-tests ## Run every test, or with ONLY=REGEX some
 ifeq ($(ONLY),)
-	swift test --skip-build --disable-xctest --skip EndToEndTests 2>&1 | $(quietly)
-	swift test --skip-build --disable-xctest --filter EndToEndTests 2>&1 | $(quietly)
+	for target in $(unit_tests) EndToEndTests; do \
+	  echo "== $$target"; \
+	  timeout 900 swift test --skip-build --disable-xctest --filter "^$$target\\." 2>&1 | $(quietly); \
+	done
 else
 	swift test --skip-build --disable-xctest --filter '$(ONLY)' 2>&1 | $(quietly)
 endif

@@ -155,7 +155,7 @@ let package = Package(
     .testTarget(
       name: "ProxyTests",
       dependencies: [
-        "SegueModel", "Ports", "TrafficRouting", "Proxy", nioCore, nioPosix,
+        "SegueModel", "Ports", "TrafficRouting", "Proxy", nioCore, nioPosix, logging,
       ],
       swiftSettings: strict),
     .testTarget(

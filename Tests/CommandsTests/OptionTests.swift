@@ -108,8 +108,8 @@ import Testing
         atPath: directory + "/link", withDestinationPath: directory + "/shop")
       #expect(try resolve(nil, ["XDG_STATE_HOME": "/c"], in: directory + "/link") == state)
       // A relative XDG_STATE_HOME is to be ignored.
-      let home = try resolve(nil, ["XDG_STATE_HOME": "c", "HOME": "/home/ana"], in: folder)
-      #expect(home.hasPrefix("/home/ana/.local/state/segue/shop-"))
+      let home = try resolve(nil, ["XDG_STATE_HOME": "c", "HOME": "/srv/repo"], in: folder)
+      #expect(home.hasPrefix("/srv/repo/.local/state/segue/shop-"))
       #expect(throws: ControlError.self) { try resolve(nil, [:], in: directory) }
     }
   }
@@ -117,6 +117,6 @@ import Testing
   @Test func foldersOfOneNameAreToldApart() {
     let names = (0..<1_000).map { StateDirectory.name(of: "/home/\($0)/shop") }
     #expect(Set(names).count == names.count)
-    #expect(StateDirectory.name(of: "/home/ana/shop") == StateDirectory.name(of: "/home/ana/shop"))
+    #expect(StateDirectory.name(of: "/srv/repo/shop") == StateDirectory.name(of: "/srv/repo/shop"))
   }
 }

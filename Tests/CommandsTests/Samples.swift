@@ -28,7 +28,7 @@ enum Samples {
     proxyRuns: Bool = true, sequence: Int64 = 0
   ) -> StatusReply {
     StatusReply(
-      segueVersion: "0.1.0", project: "shop", deployBranch: "main", source: "/home/ana/shop",
+      segueVersion: "0.1.0", project: "shop", deployBranch: "main", source: "/srv/repo/shop",
       now: moment(0), startedAt: moment(-60), sequence: sequence,
       proxy: ProxyStatus(running: proxyRuns, address: "127.0.0.1:8080", pid: 77, restarts: 0),
       pipeline: pipeline, queued: [], services: services, problems: problems)

@@ -16,9 +16,8 @@ import Testing
 
   @Test func anInstanceThatRefusesCostsNothing() async throws {
     let good = try Backend.named("good")
-    let dead = try Backend.named("dead")
+    let dead = try RefusingPort()
     defer { good.stop() }
-    dead.stop()
     try await withProxy { proxy in
       try await proxy.route([good.port, dead.port])
       try await onThread {
@@ -37,9 +36,8 @@ import Testing
 
   @Test func allInstancesOfAVersionRefuseAndAnotherVersionAnswers() async throws {
     let good = try Backend.named("good")
-    let dead = try Backend.named("dead")
+    let dead = try RefusingPort()
     defer { good.stop() }
-    dead.stop()
     try await withProxy { proxy in
       var table = Fixture.table([dead.port])
       table.versions[0].weight = Permille(999)
@@ -54,8 +52,7 @@ import Testing
   }
 
   @Test func nobodyListeningIsToldPlainly() async throws {
-    let dead = try Backend.named("dead")
-    dead.stop()
+    let dead = try RefusingPort()
     try await withProxy { proxy in
       try await proxy.route([dead.port])
       try await onThread {

@@ -118,3 +118,26 @@ final class Backend: Sendable {
     for socket in state.withLock({ $0.connections }) { socket.interrupt() }
   }
 }
+
+/// A port that refuses connections and that nobody else can be given meanwhile: bound, but not
+/// listened on.
+final class RefusingPort: Sendable {
+  let port: Int
+  private let descriptor: CInt
+
+  init() throws {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = Socket.loopback(port: 0)
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let held = descriptor
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(held, $0, size) == 0 && getsockname(held, $0, &size) == 0
+      }
+    }
+    guard bound else { throw Socket.Failure.system("bind", errno) }
+    port = Int(UInt16(bigEndian: address.sin_port))
+  }
+
+  deinit { close(descriptor) }
+}
