@@ -12,21 +12,21 @@ import Testing
     [
       "release.txt": "\(release)\n",
       "segue.yaml": """
-        version: 1
-        project: httpbin
-        pipeline:
-          - step: check
-            run: test -s release.txt
-        services:
-          web:
-            run: >-
-              \(gunicorn) httpbin:app --bind 127.0.0.1:$PORT --worker-class gthread --threads 8
-              --no-control-socket
-            instances: 2
-            health: { path: /status/200 }
-            strategy: \(strategy)
+      version: 1
+      project: httpbin
+      pipeline:
+        - step: check
+          run: test -s release.txt
+      services:
+        web:
+          run: >-
+            \(gunicorn) httpbin:app --bind 127.0.0.1:$PORT --worker-class gthread --threads 8
+            --no-control-socket
+          instances: 2
+          health: { path: /status/200 }
+          strategy: \(strategy)
 
-        """,
+      """,
     ]
   }
 
