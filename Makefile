@@ -25,7 +25,7 @@ quietly := sed -u '/^◇/d'
 
 .PHONY: help
 help: ## Say what there is
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: bootstrap
 bootstrap: ## Install the Debian packages that are missing
@@ -73,6 +73,10 @@ format: ## Rewrite the Swift code in the format that lint wants
 .PHONY: demo
 demo: build ## Watch three commits go live, be refused and be rolled back, under load
 	Scripts/demo
+
+.PHONY: bench-overhead
+bench-overhead: release ## Measure the time Segue adds to a rollout, and its memory when idle
+	Scripts/bench-overhead
 
 .PHONY: docs
 docs: build-tests ## Check the documentation's links and write the man pages into .build/man

@@ -17,7 +17,10 @@ import Testing
   @Test func anInstanceThatRefusesCostsNothing() async throws {
     let good = try Backend.named("good")
     let dead = try RefusingPort()
-    defer { good.stop() }
+    defer {
+      good.stop()
+      dead.release()
+    }
     try await withProxy { proxy in
       try await proxy.route([good.port, dead.port])
       try await onThread {
@@ -37,7 +40,10 @@ import Testing
   @Test func allInstancesOfAVersionRefuseAndAnotherVersionAnswers() async throws {
     let good = try Backend.named("good")
     let dead = try RefusingPort()
-    defer { good.stop() }
+    defer {
+      good.stop()
+      dead.release()
+    }
     try await withProxy { proxy in
       var table = Fixture.table([dead.port])
       table.versions[0].weight = Permille(999)
@@ -53,6 +59,7 @@ import Testing
 
   @Test func nobodyListeningIsToldPlainly() async throws {
     let dead = try RefusingPort()
+    defer { dead.release() }
     try await withProxy { proxy in
       try await proxy.route([dead.port])
       try await onThread {

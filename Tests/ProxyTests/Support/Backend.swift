@@ -139,5 +139,6 @@ final class RefusingPort: Sendable {
     port = Int(UInt16(bigEndian: address.sin_port))
   }
 
-  deinit { close(descriptor) }
+  /// Gives the port back; the object alone might be let go after its last use.
+  func release() { close(descriptor) }
 }
