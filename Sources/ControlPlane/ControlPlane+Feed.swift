@@ -14,35 +14,46 @@ extension ControlPlane {
       let live = try await self.feed.subscribe()
       var last = sequence
       var rolling: [ServiceKey: ReleaseID] = [:]
-      func pass(_ item: FeedItem) -> Bool {
+      func pass(_ item: FeedItem) async throws -> Bool {
         guard commit == nil || item.commit == commit else { return false }
-        yield(item)
+        try await yield(item)
         return commit != nil && item.final
       }
       while true {
         let page = try await self.world.journal.events(after: last, limit: Self.pageSize)
         for record in page {
           last = record.sequence
-          if let item = try self.item(for: record, rolling: &rolling), pass(item) { return }
+          if let item = try self.item(for: record, rolling: &rolling), try await pass(item) {
+            return
+          }
         }
         if page.count < Self.pageSize { break }
       }
       guard follow else { return }
       for await item in live where item.level == .output || item.sequence > last {
-        if pass(item) { return }
+        if try await pass(item) { return }
       }
     }
   }
 
-  /// A stream fed by a task of its own, which ends when nobody reads any more.
+  /// What a reader may have before it that it has not read.
+  private static let window = 256
+
+  /// A stream fed by a task of its own, which ends when nobody reads any more and waits when the
+  /// reader does not keep up.
   private static func stream<Element: Sendable>(
-    _ produce: @escaping @Sendable (@escaping @Sendable (Element) -> Void) async throws -> Void
+    _ produce:
+      @escaping @Sendable (@escaping @Sendable (Element) async throws -> Void) async throws -> Void
   ) -> AsyncThrowingStream<Element, any Error> {
-    AsyncThrowingStream { continuation in
+    AsyncThrowingStream(bufferingPolicy: .bufferingOldest(window)) { continuation in
       // unstructured: it ends with its stream, whose end cancels it.
       let task = Task {
         do {
-          try await produce { continuation.yield($0) }
+          try await produce { element in
+            while case .dropped = continuation.yield(element) {
+              try await Task.sleep(for: .milliseconds(5))
+            }
+          }
           continuation.finish()
         } catch let error as PortError {
           continuation.finish(
@@ -90,7 +101,9 @@ extension ControlPlane {
     }
   }
 
-  private func stepLogs(_ request: LogsRequest, _ yield: @Sendable (LogLine) -> Void) async throws {
+  private func stepLogs(_ request: LogsRequest, _ yield: @Sendable (LogLine) async throws -> Void)
+    async throws
+  {
     guard let record = request.commit.map({ catalogue.find($0) }) ?? catalogue.last else {
       throw ControlError(.notFound, "there is no such commit", nextStep: "See `segue history`")
     }
@@ -104,7 +117,7 @@ extension ControlPlane {
     let directory = "\(settings.stateDirectory)/builds/\(record.acceptance.pipeline)/logs"
     for step in known where request.step == nil || request.step == step {
       let lines = try await LogFile.tail("\(directory)/\(step).log", limit: request.tail)
-      for line in lines { yield(LogLine(source: step.rawValue, text: line)) }
+      for line in lines { try await yield(LogLine(source: step.rawValue, text: line)) }
     }
     guard request.follow, catalogue.record(record.acceptance.pipeline)?.status.state == .running
     else { return }
@@ -113,14 +126,16 @@ extension ControlPlane {
       if item.level == .output {
         let step = String(item.subject.dropFirst("step ".count))
         if request.step == nil || request.step?.rawValue == step {
-          yield(LogLine(source: step, text: item.text))
+          try await yield(LogLine(source: step, text: item.text))
         }
       }
       if catalogue.record(record.acceptance.pipeline)?.status.state != .running { return }
     }
   }
 
-  private func instanceLogs(_ request: LogsRequest, _ yield: @Sendable (LogLine) -> Void)
+  private func instanceLogs(
+    _ request: LogsRequest, _ yield: @Sendable (LogLine) async throws -> Void
+  )
     async throws
   {
     var seen: [InstanceID: [String]] = [:]
@@ -130,7 +145,7 @@ extension ControlPlane {
         let limit = isFirst ? request.tail : Self.pageSize
         let lines = try await world.platform.output(of: id, key: key, limit: limit)
         let new = seen[id].map { LogFile.newLines(in: lines, after: $0) } ?? lines
-        for line in new { yield(LogLine(source: id.rawValue, text: line)) }
+        for line in new { try await yield(LogLine(source: id.rawValue, text: line)) }
         seen[id] = lines.isEmpty ? seen[id] : lines
       }
       isFirst = false

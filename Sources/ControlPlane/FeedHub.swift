@@ -1,10 +1,17 @@
 import ControlProtocol
 import SegueModel
 
-/// Hands what happens to everybody who watches. A watcher that does not keep up loses the oldest
-/// items it has not read, never slows down the others.
+/// Hands what happens to everybody who watches. A watcher that does not keep up never slows down the
+/// others: it misses lines of output first, and events only when even those are too many for it.
 actor FeedHub {
-  private var watchers: [Int: AsyncStream<FeedItem>.Continuation] = [:]
+  private struct Watcher {
+    var continuation: AsyncStream<FeedItem>.Continuation
+    /// Room in its queue when an item was last put there.
+    var room = FeedHub.queueLimit
+    var missed = 0
+  }
+
+  private var watchers: [Int: Watcher] = [:]
   private var lastWatcher = 0
   /// The last sequence that was published.
   private(set) var sequence: Int64 = 0
@@ -28,13 +35,33 @@ actor FeedHub {
       // unstructured: one hop to the actor, at once over.
       Task { await self.forget(id) }
     }
-    watchers[id] = continuation
+    watchers[id] = Watcher(continuation: continuation)
     return stream
   }
 
   func publish(_ item: FeedItem) {
     sequence = max(sequence, item.sequence)
-    for watcher in watchers.values { watcher.yield(item) }
+    for id in watchers.keys { deliver(item, to: id) }
+  }
+
+  /// Half of each queue is kept free of output, so that a loud step cannot push out how it ended.
+  private func deliver(_ item: FeedItem, to id: Int) {
+    guard var watcher = watchers[id] else { return }
+    if item.level == .output, watcher.room < Self.queueLimit / 2 {
+      watcher.missed += 1
+      // Now and then one is tried all the same, to see whether there is room again.
+      guard watcher.missed.isMultiple(of: 64) else {
+        watchers[id] = watcher
+        return
+      }
+    }
+    switch watcher.continuation.yield(item) {
+    case .enqueued(let room): watcher.room = room
+    case .dropped: watcher.room = 0
+    case .terminated: break
+    @unknown default: break
+    }
+    watchers[id] = watcher
   }
 
   /// A line of output: it is in no journal, so it takes the sequence of what came before.
@@ -48,7 +75,7 @@ actor FeedHub {
   func advance(to sequence: Int64) { self.sequence = max(self.sequence, sequence) }
 
   func close() {
-    for watcher in watchers.values { watcher.finish() }
+    for watcher in watchers.values { watcher.continuation.finish() }
     watchers = [:]
   }
 
