@@ -94,16 +94,11 @@ public actor ControlPlane: Service {
     if let order = await target.target {
       try await prepareControllers(of: catalogue.record(of: order.release)?.release)
     }
-    await feed.advance(to: try await lastSequence())
     converge.yield()
   }
 
   /// The one environment of this version; the file may give it another name later.
   static let environment: EnvironmentName = "production"
-
-  private func lastSequence() async throws(PortError) -> Int64 {
-    try await world.journal.verify().events
-  }
 
   private func controller(
     _ key: ServiceKey, _ observed: [RunningInstance] = [], _ outbox: [OutboxRow] = []
@@ -240,11 +235,4 @@ public actor ControlPlane: Service {
   }
 
   func convergeSoon() { converge.yield() }
-
-  /// Ends every instance of the project and forgets its tables: for `segue down`.
-  public func stopEverything() async throws(PortError) {
-    for instance in try await world.platform.observe() {
-      _ = try await world.platform.stop(instance, deadline: .seconds(10))
-    }
-  }
 }

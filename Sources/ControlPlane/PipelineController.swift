@@ -47,6 +47,7 @@ actor PipelineController {
     }
     loaded.sort { $0.events.first?.sequence ?? 0 < $1.events.first?.sequence ?? 0 }
     for (stream, events) in loaded {
+      if let last = events.last { await feed.advance(to: last.sequence) }
       guard case .commitAccepted(let acceptance)? = events.first?.event else { continue }
       for record in events {
         catalogue.apply(record.event, of: acceptance.pipeline, at: record.at)

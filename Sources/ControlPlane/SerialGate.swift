@@ -19,17 +19,4 @@ actor SerialGate {
       waiting.removeFirst().resume()
     }
   }
-
-  func pass<Result: Sendable>(_ body: @Sendable () async throws -> Result) async rethrows -> Result
-  {
-    await enter()
-    do {
-      let result = try await body()
-      leave()
-      return result
-    } catch {
-      leave()
-      throw error
-    }
-  }
 }

@@ -57,6 +57,7 @@ actor ServiceController {
     let history = try await reader.load()
     stream = reader
     for record in history { try apply(record) }
+    if let last = history.last { await feed.advance(to: last.sequence) }
     if !outbox.contains(where: { $0.stream == stream.id && $0.kind == "issueReceipt" }) {
       forgetAccounts()
     }
@@ -168,9 +169,7 @@ actor ServiceController {
             payload: try CanonicalJSON.encode(effect)))
       }
     }
-    if events.contains(where: { $0.kind == "rolloutStarted" }) {
-      await measureBeforeRollout(events)
-    }
+    await measureBeforeRollout(events)
     let wake = after.nextDeadline(after: now)
     let timer = wake.map { [JournalTimer(name: stream.id.rawValue, due: $0)] } ?? []
     var writer = stream

@@ -34,6 +34,7 @@ actor TargetController {
     let history = try await reader.load()
     stream = reader
     for record in history { apply(record.event) }
+    if let last = history.last { await feed.advance(to: last.sequence) }
   }
 
   private func apply(_ event: TargetEvent) {
