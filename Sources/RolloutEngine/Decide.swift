@@ -147,7 +147,7 @@ extension ServiceState {
       .rolloutStarted(
         RolloutStart(
           id: nextRolloutID, kind: .rollback, from: live, to: target, requestedBy: by,
-          reason: reason, stages: StagePlan.rollback(to: target)))
+          reason: reason, stages: StagePlan.rollback(to: target, from: live)))
     ]
   }
 
@@ -172,7 +172,10 @@ extension ServiceState {
     _ rollout: Rollout, _ cause: Rollout.Cause, _ reason: String, at now: Instant
   ) -> RolloutEvent {
     .wayBackBegan(
-      cause: cause, reason: reason, stages: StagePlan.wayBack(to: rollout.from),
+      cause: cause, reason: reason,
+      stages: StagePlan.wayBack(
+        to: rollout.from, from: rollout.to,
+        incomingRuns: instances.values.contains { $0.release == rollout.to.id }),
       by: now + rollout.to.spec.deadlines.rollback)
   }
 

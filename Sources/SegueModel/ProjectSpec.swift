@@ -14,11 +14,16 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var services: [ServiceSpec]
   /// Environments in the order of the file; at least one.
   public var environments: [EnvironmentSpec]
+  /// A newer commit aborts the rollout of an older one instead of waiting for its end.
+  public var supersedes: Bool
+  /// What an instance costs, for the receipts.
+  public var cost: CostSpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
     pipeline: [StepSpec] = [], services: [ServiceSpec],
-    environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")]
+    environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
+    supersedes: Bool = false, cost: CostSpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -26,17 +31,107 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.pipeline = pipeline
     self.services = services
     self.environments = environments
+    self.supersedes = supersedes
+    self.cost = cost
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    version = try fields.decode(Int.self, forKey: .version)
+    project = try fields.decode(ProjectName.self, forKey: .project)
+    deployBranch = try fields.decode(String.self, forKey: .deployBranch)
+    pipeline = try fields.decode([StepSpec].self, forKey: .pipeline)
+    services = try fields.decode([ServiceSpec].self, forKey: .services)
+    environments = try fields.decode([EnvironmentSpec].self, forKey: .environments)
+    // Records that were written before these existed have none of them.
+    supersedes = try fields.decodeIfPresent(Bool.self, forKey: .supersedes) ?? false
+    cost = try fields.decodeIfPresent(CostSpec.self, forKey: .cost)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {
     services.first { $0.name == name }
+  }
+
+  public func environment(_ name: EnvironmentName) -> EnvironmentSpec? {
+    environments.first { $0.name == name }
+  }
+
+  /// A service as it runs in one environment: with what that environment changes.
+  public func service(_ name: ServiceName, in environment: EnvironmentName) -> ServiceSpec? {
+    guard var spec = service(name) else { return nil }
+    guard let change = self.environment(environment)?.services[name] else { return spec }
+    if let instances = change.instances { spec.instances = instances }
+    if let route = change.route { spec.route = route }
+    spec.environment.merge(change.environment) { _, new in new }
+    return spec
   }
 }
 
 /// A named place that a release runs in.
 public struct EnvironmentSpec: Hashable, Codable, Sendable {
   public var name: EnvironmentName
-  public init(name: EnvironmentName) { self.name = name }
+  /// The environment whose releases this one gets once they are live there; `nil`: it gets every
+  /// release that is built.
+  public var after: EnvironmentName?
+  /// A release moves on from `after` only when somebody promotes it.
+  public var isPromotedByHand: Bool
+  /// What is different here, by service.
+  public var services: [ServiceName: ServiceChange]
+
+  public init(
+    name: EnvironmentName, after: EnvironmentName? = nil, isPromotedByHand: Bool = false,
+    services: [ServiceName: ServiceChange] = [:]
+  ) {
+    self.name = name
+    self.after = after
+    self.isPromotedByHand = isPromotedByHand
+    self.services = services
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    name = try fields.decode(EnvironmentName.self, forKey: .name)
+    // Records that were written before these existed have none of them.
+    after = try fields.decodeIfPresent(EnvironmentName.self, forKey: .after)
+    isPromotedByHand = try fields.decodeIfPresent(Bool.self, forKey: .isPromotedByHand) ?? false
+    services =
+      try fields.decodeIfPresent([ServiceName: ServiceChange].self, forKey: .services) ?? [:]
+  }
+}
+
+/// What one environment changes about a service.
+public struct ServiceChange: Hashable, Codable, Sendable {
+  public var instances: Int?
+  public var route: RouteSpec?
+  /// Added to the service's own variables, or instead of those of the same name.
+  public var environment: [String: String]
+
+  public init(
+    instances: Int? = nil, route: RouteSpec? = nil, environment: [String: String] = [:]
+  ) {
+    self.instances = instances
+    self.route = route
+    self.environment = environment
+  }
+}
+
+/// What one instance costs in one hour.
+public struct CostSpec: Hashable, Codable, Sendable {
+  /// Millionths of the currency's unit: 0.04 EUR is 40,000.
+  public var instanceHour: Int64
+  /// `EUR`
+  public var currency: String
+
+  public init(instanceHour: Int64, currency: String) {
+    self.instanceHour = instanceHour
+    self.currency = currency
+  }
+
+  /// What so much time of instances costs, in millionths of the currency's unit.
+  public func price(of time: Milliseconds) -> Int64 {
+    let (high, low) = instanceHour.multipliedFullWidth(by: time.count)
+    return Int64(3_600_000).dividingFullWidth((high, low)).quotient
+  }
 }
 
 /// One command of the pipeline.
@@ -77,159 +172,4 @@ public struct ReportSpec: Hashable, Codable, Sendable {
   public var junit: [String]
   public init(junit: [String] = []) { self.junit = junit }
   public var isEmpty: Bool { junit.isEmpty }
-}
-
-/// A long-running thing that takes traffic, or a worker that takes none.
-public struct ServiceSpec: Hashable, Codable, Sendable {
-  public var name: ServiceName
-  /// Run by `/bin/sh -c "exec ..."` in the root of the release, with `$PORT` set.
-  public var run: String
-  /// How many instances serve in the steady state; at least 1.
-  public var instances: Int
-  public var environment: [String: String]
-  /// Names of secrets put into each instance's environment.
-  public var secrets: [String]
-  /// Services of the same release that must be moved before this one.
-  public var needs: [ServiceName]
-  /// `nil` for a worker: it takes no traffic and is ready when it has stayed up for `health.interval
-  /// * health.rise`.
-  public var route: RouteSpec?
-  public var health: HealthSpec
-  public var strategy: StrategySpec
-  public var deadlines: DeadlineSpec
-  public var limits: LimitSpec
-
-  public init(
-    name: ServiceName, run: String, instances: Int = 1, environment: [String: String] = [:],
-    secrets: [String] = [], needs: [ServiceName] = [], route: RouteSpec? = RouteSpec(),
-    health: HealthSpec = HealthSpec(), strategy: StrategySpec = .rolling(RollingSpec()),
-    deadlines: DeadlineSpec = DeadlineSpec(), limits: LimitSpec = LimitSpec()
-  ) {
-    self.name = name
-    self.run = run
-    self.instances = instances
-    self.environment = environment
-    self.secrets = secrets
-    self.needs = needs
-    self.route = route
-    self.health = health
-    self.strategy = strategy
-    self.deadlines = deadlines
-    self.limits = limits
-  }
-}
-
-/// Which requests a service gets.
-public struct RouteSpec: Hashable, Codable, Sendable {
-  /// Lower-case host name without a port; `nil` takes every host that no other service names.
-  public var host: String?
-  /// Begins with `/`; the longest match wins.
-  public var pathPrefix: String
-  public init(host: String? = nil, pathPrefix: String = "/") {
-    self.host = host
-    self.pathPrefix = pathPrefix
-  }
-}
-
-/// How an instance proves that it is ready.
-public struct HealthSpec: Hashable, Codable, Sendable {
-  /// Asked by `GET`; 200 to 299 is a pass, redirects are not followed. `nil`: a TCP connection
-  /// counts as a pass.
-  public var path: String?
-  public var interval: Milliseconds
-  public var timeout: Milliseconds
-  /// Passes in a row until an instance is ready.
-  public var rise: Int
-  /// Failures in a row until a ready instance is not.
-  public var fall: Int
-
-  public init(
-    path: String? = nil, interval: Milliseconds = Milliseconds(250),
-    timeout: Milliseconds = .seconds(2), rise: Int = 2, fall: Int = 3
-  ) {
-    self.path = path
-    self.interval = interval
-    self.timeout = timeout
-    self.rise = rise
-    self.fall = fall
-  }
-}
-
-/// How long each wait of a rollout may last, and so when its consequence comes.
-public struct DeadlineSpec: Hashable, Codable, Sendable {
-  /// Start to ready; then the rollout is rolled back.
-  public var ready: Milliseconds
-  /// Requests in flight on a retiring instance; then it is stopped all the same, and the receipt
-  /// counts what was cut.
-  public var drain: Milliseconds
-  /// SIGTERM to exit; then SIGKILL.
-  public var stop: Milliseconds
-  /// The whole rollback; then it is an incident, and the last good table stays.
-  public var rollback: Milliseconds
-  /// The router's acknowledgement of a table; then the rollout is rolled back.
-  public var acknowledge: Milliseconds
-
-  public init(
-    ready: Milliseconds = .seconds(60), drain: Milliseconds = .seconds(30),
-    stop: Milliseconds = .seconds(10), rollback: Milliseconds = .seconds(120),
-    acknowledge: Milliseconds = .seconds(5)
-  ) {
-    self.ready = ready
-    self.drain = drain
-    self.stop = stop
-    self.rollback = rollback
-    self.acknowledge = acknowledge
-  }
-}
-
-/// What one instance may use. `nil` is no limit.
-public struct LimitSpec: Hashable, Codable, Sendable {
-  /// Bytes of memory.
-  public var memory: Int64?
-  /// Thousandths of one core, by cgroup only.
-  public var cpu: Int?
-  /// Open file descriptors.
-  public var files: Int?
-  /// Processes and threads.
-  public var processes: Int?
-
-  public init(memory: Int64? = nil, cpu: Int? = nil, files: Int? = nil, processes: Int? = nil) {
-    self.memory = memory
-    self.cpu = cpu
-    self.files = files
-    self.processes = processes
-  }
-}
-
-/// How traffic moves from one release to the next.
-public enum StrategySpec: Hashable, Codable, Sendable {
-  case rolling(RollingSpec)
-  case blueGreen(BlueGreenSpec)
-
-  /// As it is written in `segue.yaml`.
-  public var name: String {
-    switch self {
-    case .rolling: "rolling"
-    case .blueGreen: "blue-green"
-    }
-  }
-}
-
-/// Replace instances batch by batch.
-public struct RollingSpec: Hashable, Codable, Sendable {
-  /// Instances above the steady number while a batch starts.
-  public var maxSurge: Int
-  /// Instances below the steady number while a batch starts. Not both may be 0.
-  public var maxUnavailable: Int
-  public init(maxSurge: Int = 1, maxUnavailable: Int = 0) {
-    self.maxSurge = maxSurge
-    self.maxUnavailable = maxUnavailable
-  }
-}
-
-/// A full second set, one table swap, the old set kept warm.
-public struct BlueGreenSpec: Hashable, Codable, Sendable {
-  /// How long the old set stays up after the switch, for a rollback in one table swap.
-  public var keepOld: Milliseconds
-  public init(keepOld: Milliseconds = .minutes(10)) { self.keepOld = keepOld }
 }
