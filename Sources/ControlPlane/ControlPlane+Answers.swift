@@ -68,6 +68,8 @@ extension ControlPlane {
     let ready = state.instances.values.count { $0.release == rollout.to.id && $0.isReady }
     let phase =
       switch rollout.phase {
+      case .expanding: "making the database ready"
+      case .holding(_, let until, _): "holding until \(until.milliseconds)"
       case .preparing where rollout.isGoingBack: "restoring the earlier release"
       case .preparing: "\(ready) of \(rollout.current.incoming) instances ready"
       case .shifting: "waiting for the router"

@@ -19,6 +19,7 @@ enum FeedText {
   private typealias Sentence = (FeedItem.Level, String, ReleaseID?, RolloutID?)
 
   private static func sentence(_ event: RolloutEvent, key: ServiceKey) -> Sentence? {
+    if let sentence = waiting(event) ?? migrating(event) { return sentence }
     switch event {
     case .rolloutStarted(let start):
       let from = start.from.map { " from \($0.id)" } ?? ""
@@ -65,9 +66,69 @@ enum FeedText {
       return (.info, "the router switched to table \(generation)", nil, nil)
     case .tableFailed(let generation, let reason):
       return (.failure, "the router refused table \(generation): \(reason)", nil, nil)
+    case .instanceVanished(let instance, _):
+      return (.warning, "\(instance) is gone since the machine was restarted", nil, nil)
+    case .instanceAbandoned(let instance):
+      return (.failure, "\(instance) does not stop; it is left behind, without traffic", nil, nil)
+    case .restored(let isComplete):
+      return isComplete
+        ? (.success, "every instance is back", nil, nil)
+        : (.warning, "not every instance came back in time", nil, nil)
     case .stageEntered, .shiftBegan, .retiringBegan, .instanceStarted, .drainBegan,
-      .instanceDrained, .stopOrdered, .tableProposed:
+      .instanceDrained, .stopOrdered, .tableProposed, .holdBegan, .holdEnded, .rolloutPaused,
+      .rolloutResumed, .promotedToTheEnd, .releaseBlocked, .releaseUnblocked, .migrationOrdered,
+      .migrationFinished, .contractScheduled, .contractDropped:
       return nil
+    }
+  }
+
+  /// What a rollout waits for, and who lets it go on.
+  private static func waiting(_ event: RolloutEvent) -> Sentence? {
+    switch event {
+    case .holdBegan(_, let isExtended):
+      return (
+        .info, isExtended ? "not enough evidence yet: waiting for a person" : "holding", nil, nil
+      )
+    case .holdEnded(let why):
+      switch why {
+      case .elapsed: return (.info, "the hold is over", nil, nil)
+      case .promoted(let by, let reason):
+        return (.info, "promoted by \(by)\(reason.map { ": \($0)" } ?? "")", nil, nil)
+      case .judgedGood(let sentence): return (.success, sentence, nil, nil)
+      case .insufficient:
+        return (.warning, "there was not enough evidence; going on, as the spec says", nil, nil)
+      }
+    case .rolloutPaused(let by, let reason, _):
+      return (.warning, "paused by \(by)\(reason.map { ": \($0)" } ?? "")", nil, nil)
+    case .rolloutResumed(let by): return (.info, "resumed by \(by)", nil, nil)
+    case .promotedToTheEnd(let by, let reason):
+      let why = reason.map { ": \($0)" } ?? ""
+      return (.info, "promoted to the end by \(by)\(why)", nil, nil)
+    case .releaseBlocked(let release, let reason):
+      return (.failure, "\(release) was turned down: \(reason)", release, nil)
+    case .releaseUnblocked(let release):
+      return (.info, "\(release) may go on", release, nil)
+    default: return nil
+    }
+  }
+
+  private static func migrating(_ event: RolloutEvent) -> Sentence? {
+    switch event {
+    case .migrationOrdered(let release, let step, _, _):
+      return (.info, "\(step.rawValue) step of \(release) began", release, nil)
+    case .migrationFinished(let release, let step, let outcome, let output):
+      let last = outcome.hasSucceeded ? "" : output.last.map { "; it last said: \($0)" } ?? ""
+      return (
+        outcome.hasSucceeded ? .success : .failure,
+        "\(step.rawValue) step of \(release) \(outcome.sentence)\(last)", release, nil
+      )
+    case .contractScheduled(let release, _):
+      return (
+        .info, "the contract step of \(release) waits until nobody can go back any more", release, nil
+      )
+    case .contractDropped(let release):
+      return (.info, "the contract step of \(release) is not needed any more", release, nil)
+    default: return nil
     }
   }
 
@@ -79,6 +140,7 @@ enum FeedText {
     case .live: return (.success, "\(rollout) is complete", nil, rollout)
     case .rolledBack: return (.failure, "\(rollout) was rolled back\(why)", nil, rollout)
     case .aborted: return (.warning, "\(rollout) was taken back\(why)", nil, rollout)
+    case .superseded: return (.warning, "\(rollout) was taken back\(why)", nil, rollout)
     case .incident: return (.failure, "\(rollout) is an incident\(why)", nil, rollout)
     }
   }

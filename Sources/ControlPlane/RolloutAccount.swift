@@ -58,6 +58,7 @@ struct RolloutAccount {
     case .live: .live
     case .rolledBack: .rolledBack
     case .aborted: .aborted
+    case .superseded: .superseded
     case .incident: .incident
     }
   }

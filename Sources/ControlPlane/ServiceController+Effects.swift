@@ -23,6 +23,10 @@ extension ServiceController {
       await awaitDrain(instance, until: until, outbox: outbox)
     case .stopInstance(let instance, let deadline):
       await stop(instance, deadline: deadline, outbox: outbox)
+    case .migrate(let release, let step, _):
+      await record(
+        .reportMigrated(release, step, .failed("cannot be run by this build"), output: []),
+        completing: outbox)
     case .issueReceipt(let rollout):
       await issueReceipt(rollout, outbox: outbox)
     }

@@ -161,7 +161,7 @@ actor ServiceController {
     var rows: [OutboxRow] = []
     for (index, event) in events.enumerated() {
       try after.evolve(event, at: now)
-      for effect in after.effects(of: event, at: now) {
+      if let effect = after.effect(of: event, at: now) {
         let id = "\(stream.id)@\(stream.version + Int64(index) + 1)"
         rows.append(
           OutboxRow(

@@ -7,6 +7,8 @@ public struct Receipt: Hashable, Codable, Sendable {
     case live
     case rolledBack = "rolled back"
     case aborted, incident
+    /// A newer commit came and went first.
+    case superseded
     /// The pipeline refused the commit: nothing was rolled out.
     case refused
   }

@@ -8,175 +8,149 @@ extension ServiceState {
     -> [RolloutEvent]
   {
     var after = self
-    var events: [RolloutEvent] = []
-    func record(_ new: [RolloutEvent], into state: inout ServiceState) {
-      for event in new {
-        do throws(IllegalEvent) {
-          try state.evolve(event, at: now)
-        } catch {
-          preconditionFailure("decide made an illegal event: \(error)")
-        }
-        events.append(event)
-      }
-    }
-    record(try facts(of: command, at: now), into: &after)
+    return try after.carryOut(command, at: now)
+  }
+
+  /// ``decide(_:at:)`` and ``evolve(_:at:)`` in one: for whoever has no use for the state before.
+  /// A command that is refused changes nothing.
+  public mutating func carryOut(_ command: RolloutCommand, at now: Instant) throws(Refusal)
+    -> [RolloutEvent]
+  {
+    var events = try facts(of: command, at: now)
+    for event in events { follow(event, at: now) }
     // Each step moves a finite plan forward; the bound only guards against a defect here.
     var steps = 0
-    while let next = after.nextStep(at: now) {
-      record(next, into: &after)
+    while let next = nextStep(at: now) {
+      for event in next { follow(event, at: now) }
+      events += next
       steps += 1
       precondition(steps < 100_000, "the engine does not come to rest")
     }
     return events
   }
 
+  private mutating func follow(_ event: RolloutEvent, at now: Instant) {
+    do throws(IllegalEvent) {
+      try evolve(event, at: now)
+    } catch {
+      preconditionFailure("decide made an illegal event: \(error)")
+    }
+  }
+
   private func facts(of command: RolloutCommand, at now: Instant) throws(Refusal)
     -> [RolloutEvent]
   {
     switch command {
-    case .deploy(let order):
-      return try deploy(order)
+    case .deploy(let order): try deploy(order, at: now)
     case .rollBack(let release, let by, let reason):
-      return try rollBack(to: release, by: by, reason: reason)
-    case .abort(let by, let reason):
-      return try abort(by: by, reason: reason, at: now)
-    case .reportStarted(let id, let endpoint):
-      guard let instance = instances[id], instance.endpoint != endpoint else { return [] }
-      return [.instanceStarted(instance: id, endpoint: endpoint)]
-    case .reportReady(let id, let booted):
-      guard let instance = instances[id], instance.isKept, !instance.isReady else { return [] }
-      return [.instanceBecameReady(instance: id, booted: booted)]
-    case .reportUnready(let id, let reason):
-      guard let instance = instances[id], instance.isKept else { return [] }
-      guard instance.isReady else {
-        return instance.problem == reason
-          ? [] : [.instanceCheckFailed(instance: id, reason: reason)]
-      }
-      return [.instanceBecameUnready(instance: id, reason: reason)]
-        + failure(of: instance, "became unready: \(reason)", at: now)
-    case .reportDied(let id, let reason):
-      return died(id, reason: reason, at: now)
-    case .reportDrained(let id, let remaining):
-      guard case .draining? = instances[id]?.phase else { return [] }
-      return drained(id, remaining: remaining, at: now)
+      try rollBack(to: release, by: by, reason: reason)
+    case .abort(let by, let reason): try abort(by: by, reason: reason, at: now)
+    case .pause(let by, let reason): try pause(by: by, reason: reason, at: now)
+    case .resume(let by): try resume(by: by)
+    case .promote(let toTheEnd, let by, let reason):
+      try promote(toTheEnd: toTheEnd, by: by, reason: reason)
+    case .block(let release, let reason): block(release, reason: reason, at: now)
+    case .unblock(let release): blocked[release] == nil ? [] : [.releaseUnblocked(release: release)]
+    case .judge(let id, let stage, let verdict): judge(id, stage: stage, verdict, at: now)
+    case .reportStarted(let id, let endpoint): started(id, at: endpoint)
+    case .reportReady(let id, let booted): becameReady(id, booted: booted)
+    case .reportUnready(let id, let reason): unready(id, reason: reason, at: now)
+    case .reportDied(let id, let reason): died(id, reason: reason, at: now)
+    case .reportVanished(let id): vanished(id, at: now)
+    case .reportDrained(let id, let remaining): reportedDrained(id, remaining: remaining, at: now)
     case .reportStopped(let id, let killed):
-      guard instances[id] != nil else { return [] }
-      return [.instanceStopped(instance: id, killed: killed)]
+      instances[id] == nil ? [] : [.instanceStopped(instance: id, killed: killed)]
     case .acknowledge(let generation):
-      guard table.proposed?.generation == generation, table.acknowledged < generation else {
-        return []
-      }
-      return [.tableAcknowledged(generation: generation)]
+      awaits(generation) ? [.tableAcknowledged(generation: generation)] : []
     case .reportTableFailed(let generation, let reason):
-      guard table.proposed?.generation == generation, table.acknowledged < generation else {
-        return []
-      }
-      return [.tableFailed(generation: generation, reason: reason)]
-    case .tick:
-      return []
+      awaits(generation) ? [.tableFailed(generation: generation, reason: reason)] : []
+    case .reportMigrated(let release, let step, let outcome, let output):
+      migrated(release, step, outcome, output: output, at: now)
+    case .tick: []
     }
   }
 
-  private func deploy(_ order: DeployOrder) throws(Refusal) -> [RolloutEvent] {
-    let release = order.release
-    if let reason = takenBack[release.id], !order.again {
-      throw Refusal(
-        .conflict, "\(release.id) was taken back before: \(reason)",
-        nextStep: "To try it once more, deploy it with --again")
-    }
-    if let rollout {
-      if rollout.to.id == release.id, !rollout.isGoingBack {
-        throw Refusal(.nothingToDo, "\(release.id) is being rolled out already")
-      }
-      try refuseOlder(order, than: rollout.isGoingBack ? rollout.from : rollout.to)
-      let superseded = queued.map {
-        [RolloutEvent.deploySuperseded(release: $0.release.id, by: release.id)]
-      }
-      return (superseded ?? []) + [.deployQueued(order: order)]
-    }
-    if live?.id == release.id {
-      throw Refusal(.nothingToDo, "\(release.id) is live already")
-    }
-    try refuseOlder(order, than: live)
-    return [.rolloutStarted(start(order))]
+  // MARK: Reports
+
+  private func awaits(_ generation: Generation) -> Bool {
+    table.proposed?.generation == generation && table.acknowledged < generation
   }
 
-  private func refuseOlder(_ order: DeployOrder, than other: ServiceRelease?) throws(Refusal) {
-    guard let other, order.release.height < other.height, !order.allowOlder else { return }
-    throw Refusal(
-      .conflict,
-      "commit \(order.release.commit.short) is older than \(other.commit.short), which \(key) runs",
-      nextStep: "Use `segue rollback`, or deploy it with --allow-older")
+  private func started(_ id: InstanceID, at endpoint: Endpoint) -> [RolloutEvent] {
+    guard let instance = instances[id], instance.endpoint != endpoint else { return [] }
+    return [.instanceStarted(instance: id, endpoint: endpoint)]
   }
 
-  /// The rollout that a deploy order becomes.
-  func start(_ order: DeployOrder) -> RolloutStart {
-    let outgoing = live.map { live in
-      instances.values.count { $0.release == live.id && $0.isKept }
-    }
-    return RolloutStart(
-      id: nextRolloutID, kind: .deploy, from: live, to: order.release,
-      requestedBy: order.requestedBy, reason: nil,
-      stages: StagePlan.forward(to: order.release, outgoing: outgoing ?? 0))
+  private func becameReady(_ id: InstanceID, booted: Milliseconds) -> [RolloutEvent] {
+    guard let instance = instances[id], instance.isKept, !instance.isReady,
+      instance.endpoint != nil
+    else { return [] }
+    return [.instanceBecameReady(instance: id, booted: booted)]
   }
 
-  private var nextRolloutID: RolloutID {
-    RolloutID("\(key.environment)-\(key.service)-r\(rolloutsStarted + 1)")
+  private func unready(_ id: InstanceID, reason: String, at now: Instant) -> [RolloutEvent] {
+    guard let instance = instances[id], instance.isKept else { return [] }
+    guard instance.isReady else {
+      return instance.problem == reason
+        ? [] : [.instanceCheckFailed(instance: id, reason: reason)]
+    }
+    return [.instanceBecameUnready(instance: id, reason: reason)]
+      + failure(of: instance, "became unready: \(reason)", at: now)
   }
 
-  private func rollBack(to wanted: ServiceRelease?, by: String, reason: String?)
-    throws(Refusal) -> [RolloutEvent]
-  {
-    if let rollout {
-      throw Refusal(
-        .conflict, "\(rollout.id) is in progress",
-        nextStep: "Use `segue abort` to take it back")
-    }
-    guard let live else {
-      throw Refusal(.notFound, "nothing is live in \(key), so there is nothing to take back")
-    }
-    guard let target = wanted ?? previous else {
-      throw Refusal(
-        .notFound, "\(key) has no earlier release to go back to",
-        nextStep: "Name one of `segue history` as `segue rollback RELEASE`")
-    }
-    guard target.id != live.id else {
-      throw Refusal(.nothingToDo, "\(target.id) is live already")
-    }
-    return [
-      .rolloutStarted(
-        RolloutStart(
-          id: nextRolloutID, kind: .rollback, from: live, to: target, requestedBy: by,
-          reason: reason, stages: StagePlan.rollback(to: target, from: live)))
-    ]
+  private func died(_ id: InstanceID, reason: String, at now: Instant) -> [RolloutEvent] {
+    guard let instance = instances[id] else { return [] }
+    guard instance.isKept else { return [.instanceStopped(instance: id, killed: false)] }
+    return [.instanceDied(instance: id, reason: reason)]
+      + failure(of: instance, reason, at: now)
   }
 
-  private func abort(by: String, reason: String, at now: Instant) throws(Refusal)
+  private func vanished(_ id: InstanceID, at now: Instant) -> [RolloutEvent] {
+    guard let instance = instances[id] else { return [] }
+    guard instance.isKept else { return [.instanceStopped(instance: id, killed: false)] }
+    let until = now + deadlineSpec(of: instance).ready
+    return [.instanceVanished(instance: id, restoringUntil: until)]
+  }
+
+  private func reportedDrained(_ id: InstanceID, remaining: Int, at now: Instant)
     -> [RolloutEvent]
   {
-    guard let rollout else {
-      throw Refusal(
-        .nothingToDo, "no rollout of \(key) is in progress, so there is nothing to abort",
-        nextStep: "To leave the live release, use `segue rollback`")
-    }
-    let request = RolloutEvent.abortRequested(by: by, reason: reason)
-    let superseded = queued.map { order in
-      [RolloutEvent.deploySuperseded(release: order.release.id, by: rollout.to.id)]
-    }
-    let why = "aborted by \(by): \(reason)"
-    return (superseded ?? []) + [request]
-      + (rollout.isGoingBack ? [] : [wayBack(rollout, .abort, why, at: now)])
+    guard case .draining? = instances[id]?.phase else { return [] }
+    return drained(id, remaining: remaining, at: now)
   }
+
+  private func migrated(
+    _ release: ReleaseID, _ step: MigrationStep, _ outcome: MigrationOutcome, output: [String],
+    at now: Instant
+  ) -> [RolloutEvent] {
+    guard let running = migrations.running, running.release == release, running.step == step
+    else { return [] }
+    return finished(running, outcome, output: output, at: now)
+  }
+
+  /// A migration's end, and what it means for the rollout that waits for it.
+  func finished(
+    _ running: MigrationState.Running, _ outcome: MigrationOutcome, output: [String],
+    at now: Instant
+  ) -> [RolloutEvent] {
+    let event = RolloutEvent.migrationFinished(
+      release: running.release, step: running.step, outcome: outcome, output: output)
+    guard running.step == .expand, !outcome.hasSucceeded, let rollout, !rollout.isGoingBack,
+      rollout.to.id == running.release
+    else { return [event] }
+    return [event, wayBack(rollout, .failure, "the expand step \(outcome.sentence)", at: now)]
+  }
+
+  // MARK: Consequences
 
   func wayBack(
     _ rollout: Rollout, _ cause: Rollout.Cause, _ reason: String, at now: Instant
   ) -> RolloutEvent {
-    .wayBackBegan(
-      cause: cause, reason: reason,
-      stages: StagePlan.wayBack(
-        to: rollout.from, from: rollout.to,
-        incomingRuns: instances.values.contains { $0.release == rollout.to.id }),
-      by: now + rollout.to.spec.deadlines.rollback)
+    let stages = StagePlan.wayBack(
+      to: rollout.from, from: rollout.to,
+      incomingRuns: instances.contains { $0.release == rollout.to.id })
+    return .wayBackBegan(
+      cause: cause, reason: reason, stages: stages, by: now + rollout.to.spec.deadlines.rollback)
   }
 
   /// The consequence, if any, of an incoming instance failing while its rollout goes forward.
@@ -187,17 +161,6 @@ extension ServiceState {
       instance.isKept
     else { return [] }
     return [wayBack(rollout, .failure, "instance \(instance.id) \(what)", at: now)]
-  }
-
-  private func died(_ id: InstanceID, reason: String, at now: Instant) -> [RolloutEvent] {
-    guard let instance = instances[id] else { return [] }
-    switch instance.phase {
-    case .stopping, .draining:
-      return [.instanceStopped(instance: id, killed: false)]
-    case .ordered, .started, .ready, .unready:
-      return [.instanceDied(instance: id, reason: reason)]
-        + failure(of: instance, reason, at: now)
-    }
   }
 
   func drained(_ id: InstanceID, remaining: Int, at now: Instant) -> [RolloutEvent] {

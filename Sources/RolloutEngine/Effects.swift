@@ -8,6 +8,8 @@ public enum Effect: Hashable, Codable, Sendable {
   /// Report when nothing is in flight on the instance any more, or at `until` what still is.
   case awaitDrain(instance: InstanceID, until: Instant)
   case stopInstance(instance: InstanceID, deadline: Milliseconds)
+  /// Run it exactly once for this attempt, whoever asks how often.
+  case migrate(release: ReleaseID, step: MigrationStep, attempt: Int)
   case issueReceipt(rollout: RolloutID)
 
   public var kind: String {
@@ -16,31 +18,36 @@ public enum Effect: Hashable, Codable, Sendable {
     case .applyTable: "applyTable"
     case .awaitDrain: "awaitDrain"
     case .stopInstance: "stopInstance"
+    case .migrate: "migrate"
     case .issueReceipt: "issueReceipt"
     }
   }
 }
 
 extension ServiceState {
-  /// The effects of an event, seen from the state after it.
-  public func effects(of event: RolloutEvent, at now: Instant) -> [Effect] {
+  /// The effect of an event, seen from the state after it.
+  public func effect(of event: RolloutEvent, at now: Instant) -> Effect? {
     switch event {
     case .instanceOrdered(let instance, let release, _):
-      [.startInstance(instance: instance, release: release)]
+      .startInstance(instance: instance, release: release)
     case .tableProposed(let table, _):
-      [.applyTable(table: table)]
+      .applyTable(table: table)
     case .drainBegan(let instance, let until):
-      [.awaitDrain(instance: instance, until: until)]
+      .awaitDrain(instance: instance, until: until)
     case .stopOrdered(let instance, let by):
-      [.stopInstance(instance: instance, deadline: by - now)]
+      .stopInstance(instance: instance, deadline: by - now)
+    case .migrationOrdered(let release, let step, let attempt, _):
+      .migrate(release: release, step: step, attempt: attempt)
     case .rolloutEnded(let rollout, _, _):
-      [.issueReceipt(rollout: rollout)]
+      .issueReceipt(rollout: rollout)
     case .rolloutStarted, .deployQueued, .deploySuperseded, .stageEntered, .shiftBegan,
-      .retiringBegan, .wayBackBegan, .abortRequested, .keptWarm, .warmExpired,
-      .instanceStarted, .instanceBecameReady, .instanceCheckFailed, .instanceBecameUnready,
-      .instanceDied,
-      .instanceDrained, .instanceStopped, .tableAcknowledged, .tableFailed:
-      []
+      .retiringBegan, .holdBegan, .holdEnded, .rolloutPaused, .rolloutResumed, .promotedToTheEnd,
+      .wayBackBegan, .abortRequested, .keptWarm, .warmExpired, .releaseBlocked, .releaseUnblocked,
+      .migrationFinished, .contractScheduled, .contractDropped, .instanceStarted,
+      .instanceBecameReady, .instanceCheckFailed, .instanceBecameUnready, .instanceDied,
+      .instanceVanished, .restored, .instanceDrained, .instanceStopped, .instanceAbandoned,
+      .tableAcknowledged, .tableFailed:
+      nil
     }
   }
 }

@@ -9,11 +9,28 @@ public enum RolloutEvent: Hashable, Codable, Sendable {
   /// Traffic is to follow the stage's weights from now on.
   case shiftBegan(split: Split)
   case retiringBegan
+  /// The stage is done, and the next one waits. `isExtended`: again as long, for a person.
+  case holdBegan(until: Instant, isExtended: Bool)
+  case holdEnded(HoldEnd)
+  case rolloutPaused(by: String, reason: String?, until: Instant)
+  case rolloutResumed(by: String)
+  /// No hold is kept any more, and the last stage comes next.
+  case promotedToTheEnd(by: String, reason: String?)
   case wayBackBegan(cause: Rollout.Cause, reason: String, stages: [Stage], by: Instant)
   case abortRequested(by: String, reason: String)
   case rolloutEnded(rollout: RolloutID, outcome: RolloutOutcome, reason: String?)
   case keptWarm(release: ReleaseID, until: Instant)
   case warmExpired(release: ReleaseID)
+  case releaseBlocked(release: ReleaseID, reason: String)
+  case releaseUnblocked(release: ReleaseID)
+
+  case migrationOrdered(release: ReleaseID, step: MigrationStep, attempt: Int, by: Instant)
+  /// `output`: the last lines it printed.
+  case migrationFinished(
+    release: ReleaseID, step: MigrationStep, outcome: MigrationOutcome, output: [String])
+  case contractScheduled(release: ReleaseID, due: Instant)
+  /// Its release is not live any more.
+  case contractDropped(release: ReleaseID)
 
   case instanceOrdered(instance: InstanceID, release: ReleaseID, readyBy: Instant)
   case instanceStarted(instance: InstanceID, endpoint: Endpoint)
@@ -24,45 +41,20 @@ public enum RolloutEvent: Hashable, Codable, Sendable {
   case instanceBecameUnready(instance: InstanceID, reason: String)
   /// It ended without having been told to.
   case instanceDied(instance: InstanceID, reason: String)
+  /// It is gone with a restart of the machine.
+  case instanceVanished(instance: InstanceID, restoringUntil: Instant)
+  case restored(isComplete: Bool)
   case drainBegan(instance: InstanceID, until: Instant)
   /// `remaining` requests were still in flight when its drain ended.
   case instanceDrained(instance: InstanceID, remaining: Int)
   case stopOrdered(instance: InstanceID, by: Instant)
   case instanceStopped(instance: InstanceID, killed: Bool)
+  /// It was told to stop again and again, and nobody confirmed that it did.
+  case instanceAbandoned(instance: InstanceID)
 
   case tableProposed(table: ServiceTable, acknowledgeBy: Instant)
   case tableAcknowledged(generation: Generation)
   case tableFailed(generation: Generation, reason: String)
-
-  /// The case's name, as the journal keeps it.
-  public var kind: String {
-    switch self {
-    case .rolloutStarted: "rolloutStarted"
-    case .deployQueued: "deployQueued"
-    case .deploySuperseded: "deploySuperseded"
-    case .stageEntered: "stageEntered"
-    case .shiftBegan: "shiftBegan"
-    case .retiringBegan: "retiringBegan"
-    case .wayBackBegan: "wayBackBegan"
-    case .abortRequested: "abortRequested"
-    case .rolloutEnded: "rolloutEnded"
-    case .keptWarm: "keptWarm"
-    case .warmExpired: "warmExpired"
-    case .instanceOrdered: "instanceOrdered"
-    case .instanceStarted: "instanceStarted"
-    case .instanceBecameReady: "instanceBecameReady"
-    case .instanceCheckFailed: "instanceCheckFailed"
-    case .instanceBecameUnready: "instanceBecameUnready"
-    case .instanceDied: "instanceDied"
-    case .drainBegan: "drainBegan"
-    case .instanceDrained: "instanceDrained"
-    case .stopOrdered: "stopOrdered"
-    case .instanceStopped: "instanceStopped"
-    case .tableProposed: "tableProposed"
-    case .tableAcknowledged: "tableAcknowledged"
-    case .tableFailed: "tableFailed"
-    }
-  }
 }
 
 /// The whole plan of a rollout, fixed when it starts.
@@ -74,40 +66,52 @@ public struct RolloutStart: Hashable, Codable, Sendable {
   public var requestedBy: String
   public var reason: String?
   public var stages: [Stage]
+  /// The release's `expand` runs before its first instance; `nil`: it has none, or it ran already.
+  public var expands: Bool?
 }
 
-/// What a service can be told, by people or by the workers that carried something out.
-public enum RolloutCommand: Hashable, Sendable {
-  case deploy(DeployOrder)
-  /// `release` nil: the one that was live before.
-  case rollBack(release: ServiceRelease?, by: String, reason: String?)
-  case abort(by: String, reason: String)
-
-  case reportStarted(InstanceID, Endpoint)
-  case reportReady(InstanceID, booted: Milliseconds)
-  case reportUnready(InstanceID, reason: String)
-  /// It ended, or could not be started.
-  case reportDied(InstanceID, reason: String)
-  case reportDrained(InstanceID, remaining: Int)
-  case reportStopped(InstanceID, killed: Bool)
-  case acknowledge(Generation)
-  case reportTableFailed(Generation, reason: String)
-  /// Time has passed: let due deadlines have their consequence.
-  case tick
-}
-
-/// Why a command is not carried out, and what to do instead.
-public struct Refusal: Error, Hashable, Sendable {
-  public enum Kind: Hashable, Sendable {
-    case nothingToDo, conflict, notFound
-  }
-  public var kind: Kind
-  public var message: String
-  public var nextStep: String?
-
-  public init(_ kind: Kind, _ message: String, nextStep: String? = nil) {
-    self.kind = kind
-    self.message = message
-    self.nextStep = nextStep
+extension RolloutEvent {
+  /// The case's name, as the journal keeps it.
+  public var kind: String {
+    switch self {
+    case .rolloutStarted: "rolloutStarted"
+    case .deployQueued: "deployQueued"
+    case .deploySuperseded: "deploySuperseded"
+    case .stageEntered: "stageEntered"
+    case .shiftBegan: "shiftBegan"
+    case .retiringBegan: "retiringBegan"
+    case .holdBegan: "holdBegan"
+    case .holdEnded: "holdEnded"
+    case .rolloutPaused: "rolloutPaused"
+    case .rolloutResumed: "rolloutResumed"
+    case .promotedToTheEnd: "promotedToTheEnd"
+    case .wayBackBegan: "wayBackBegan"
+    case .abortRequested: "abortRequested"
+    case .rolloutEnded: "rolloutEnded"
+    case .keptWarm: "keptWarm"
+    case .warmExpired: "warmExpired"
+    case .releaseBlocked: "releaseBlocked"
+    case .releaseUnblocked: "releaseUnblocked"
+    case .migrationOrdered: "migrationOrdered"
+    case .migrationFinished: "migrationFinished"
+    case .contractScheduled: "contractScheduled"
+    case .contractDropped: "contractDropped"
+    case .instanceOrdered: "instanceOrdered"
+    case .instanceStarted: "instanceStarted"
+    case .instanceBecameReady: "instanceBecameReady"
+    case .instanceCheckFailed: "instanceCheckFailed"
+    case .instanceBecameUnready: "instanceBecameUnready"
+    case .instanceDied: "instanceDied"
+    case .instanceVanished: "instanceVanished"
+    case .restored: "restored"
+    case .drainBegan: "drainBegan"
+    case .instanceDrained: "instanceDrained"
+    case .stopOrdered: "stopOrdered"
+    case .instanceStopped: "instanceStopped"
+    case .instanceAbandoned: "instanceAbandoned"
+    case .tableProposed: "tableProposed"
+    case .tableAcknowledged: "tableAcknowledged"
+    case .tableFailed: "tableFailed"
+    }
   }
 }

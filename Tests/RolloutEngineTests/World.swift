@@ -15,7 +15,7 @@ struct World {
     let events = try state.decide(command, at: now)
     for event in events {
       try state.evolve(event, at: now)
-      pending += state.effects(of: event, at: now)
+      if let effect = state.effect(of: event, at: now) { pending.append(effect) }
       log.append(event)
       try checkSafety()
     }
@@ -32,6 +32,8 @@ struct World {
     case .applyTable(let table): try submit(.acknowledge(table.generation))
     case .awaitDrain(let id, _): try submit(.reportDrained(id, remaining: 0))
     case .stopInstance(let id, _): try submit(.reportStopped(id, killed: false))
+    case .migrate(let release, let step, _):
+      try submit(.reportMigrated(release, step, .succeeded, output: []))
     case .issueReceipt: break
     }
     return true
