@@ -14,6 +14,7 @@ final class Installation: @unchecked Sendable {
   var repository: String { root + "/app" }
   var url: String { "http://127.0.0.1:\(port)" }
   private var daemon: Process?
+  private var hasMount = false
 
   /// Next to the test bundle, because SwiftPM builds both into one directory.
   static let binaries = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
@@ -206,11 +207,21 @@ final class Installation: @unchecked Sendable {
     try await until("the daemon is gone", deadline: .seconds(30)) { !process.isRunning }
   }
 
+  /// Puts the state directory on a file system of its own with so much room.
+  func mountState(megabytes: Int) async throws {
+    try FileManager.default.createDirectory(atPath: state, withIntermediateDirectories: true)
+    let mount = try await run(
+      ["mount", "-t", "tmpfs", "-o", "size=\(megabytes)m,mode=700", "segue-test", state])
+    guard mount.status == 0 else { throw Failure("mount: \(mount.all)") }
+    hasMount = true
+  }
+
   /// Stops the daemon, the proxy and every instance, and removes the directory.
   func tearDown() async {
     let down = try? await run([segue, "down", "--state", state])
     if down?.status != 0, let daemon, daemon.isRunning { kill(daemon.processIdentifier, SIGKILL) }
     if daemon != nil, down?.status != 0 { Issue.record("segue down failed: \(down?.all ?? "")") }
+    if hasMount { _ = try? await run(["umount", "--lazy", state]) }
     try? FileManager.default.removeItem(atPath: root)
   }
 
