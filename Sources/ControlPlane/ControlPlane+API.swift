@@ -30,7 +30,7 @@ extension ControlPlane: ControlAPI {
     if let record, record.status.state == .running {
       return DeployReply(
         commit: commit.id, sequence: sequence, message: "\(short) is under way already",
-        accepted: false)
+        accepted: true)
     }
     if let live = try await liveHeight(), commit.height < live.height, !request.allowOlder {
       throw ControlError(
@@ -67,7 +67,7 @@ extension ControlPlane: ControlAPI {
     if states.contains(where: { $0.rollout?.to.id == release.id }) {
       return DeployReply(
         commit: release.commit, sequence: sequence, message: "\(short) is being rolled out already",
-        accepted: false)
+        accepted: true)
     }
     if !request.again, let reason = states.compactMap({ $0.takenBack[release.id] }).first {
       throw ControlError(

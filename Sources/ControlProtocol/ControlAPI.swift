@@ -94,7 +94,7 @@ public struct DeployReply: Hashable, Codable, Sendable {
   public var sequence: Int64
   /// One sentence: what happens now.
   public var message: String
-  /// Whether anything was set going; false when the commit is already live or under way.
+  /// Whether the commit's fate is open, and so worth following; false when it is live already.
   public var accepted: Bool
   public init(commit: CommitID, sequence: Int64, message: String, accepted: Bool) {
     self.commit = commit

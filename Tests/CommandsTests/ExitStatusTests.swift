@@ -95,6 +95,14 @@ import Testing
     #expect(documents.count == 3)
   }
 
+  /// There is nothing to wait for: its feed would stay open, and silent, for ever.
+  @Test func deployOfWhatIsLiveAlreadyEndsAtOnce() async throws {
+    var api = ScriptedAPI(
+      statusReply: { Samples.status(services: [Samples.service()]) }, items: { _ in .open([]) })
+    api.deployReply.accepted = false
+    #expect(try await segue("deploy", api: api).status == .success)
+  }
+
   @Test func deployWithoutWaitingEndsAtOnce() async throws {
     let api = ScriptedAPI(items: { _ in
       Issue.record("nobody asked for the feed")

@@ -32,6 +32,8 @@ struct FateWatch: Sendable {
   var staysOn = false
 
   func run(_ deployed: DeployReply) async throws -> ExitStatus {
+    // What is live already has no news to come: waiting for them would never end.
+    guard deployed.accepted || staysOn else { return try await standing(of: deployed.commit) }
     let show = presentation.show(
       commit: deployed.commit, footer: "Ctrl-C leaves; the control plane goes on")
     let follower = Follower(api: api, show: show, interrupts: interrupts)
