@@ -51,6 +51,54 @@ import Testing
   }
 
   @Test(
+    "shares",
+    arguments: [
+      ("5%", 50), ("0.5%", 5), ("100%", 1_000), ("12.5%", 125), ("0%", 0), ("-5%", -50),
+      ("250%", 2_500), ("99999999999999999999%", .max), ("-99999999999999999999%", -.max),
+    ])
+  func share(_ text: String, _ thousandths: Int) throws {
+    #expect(try ShareText.parse(text) == thousandths)
+  }
+
+  @Test(
+    "no shares",
+    arguments: [
+      "", "%", "5", "0.05", ".5%", "5.%", "0.05%", "1e1%", "5 %", "5%%", "٥%", "--5%", "1,5%",
+      "5.0.0%",
+    ])
+  func notShare(_ text: String) {
+    #expect(throws: Misreading.self) { try ShareText.parse(text) }
+  }
+
+  @Test(arguments: [(5, "0.5%"), (250, "25%"), (999, "99.9%"), (1_000, "100%")])
+  func sharesAreWrittenAsTheyAreRead(_ thousandths: Int, _ text: String) throws {
+    #expect(ShareText.render(thousandths) == text)
+    #expect(try ShareText.parse(text) == thousandths)
+  }
+
+  @Test(
+    "prices",
+    arguments: [
+      ("0.04 EUR", 40_000), ("0 EUR", 0), ("12 USD", 12_000_000), ("0.000001 CHF", 1),
+      ("999999.999999 JPY", 999_999_999_999),
+    ] as [(String, Int64)])
+  func price(_ text: String, _ millionths: Int64) throws {
+    let cost = try PriceText.parse(text)
+    #expect(cost == CostSpec(instanceHour: millionths, currency: String(text.suffix(3))))
+  }
+
+  @Test(
+    "no prices",
+    arguments: [
+      "", "0.04", "EUR", "EUR 0.04", "0.04EUR", "0.04 eur", "0.04 EURO", "-0.04 EUR", "0,04 EUR",
+      "0.0000001 EUR", "1000000 EUR", "1e3 EUR", ".5 EUR", "5. EUR", "0.04  EUR", "€0.04",
+      "99999999999999999999 EUR", "٤ EUR", "nan EUR",
+    ])
+  func notPrice(_ text: String) {
+    #expect(throws: Misreading.self) { try PriceText.parse(text) }
+  }
+
+  @Test(
     "suggestions",
     arguments: [
       ("instnaces", "instances"), ("max_surge", "max-surge"), ("Health", "health"),
