@@ -1,4 +1,4 @@
-/// Who needs whom, among steps or among services.
+/// Who needs whom, among steps, among services, or among environments.
 struct NeedsGraph {
   struct Node {
     var name: String
@@ -6,11 +6,26 @@ struct NeedsGraph {
     var needs: [LocatedText]
   }
 
-  /// "step" or "service".
+  /// "step", "service" or "environment".
   var kind: String
+  /// The key that says whom: `needs` or `after`.
+  var key: String
   var nodes: [Node] = []
 
-  init(kind: String) { self.kind = kind }
+  init(kind: String, key: String = "needs") {
+    self.kind = kind
+    self.key = key
+  }
+
+  /// "step `a` needs itself"
+  func sentence(aboutItself name: String) -> String {
+    "\(kind) `\(name)` " + (key == "after" ? "comes after itself" : "needs itself")
+  }
+
+  /// "steps need one another in a circle"
+  var sentenceAboutCircle: String {
+    "\(kind)s " + (key == "after" ? "come after" : "need") + " one another in a circle"
+  }
 
   func span(of name: String) -> Span? { nodes.first { $0.name == name }?.span }
 
@@ -52,7 +67,7 @@ extension SpecBuilder {
       for need in node.needs {
         if need.text == node.name {
           error(
-            at: need.span, "\(graph.kind) `\(node.name)` needs itself", hint: "take it out")
+            at: need.span, graph.sentence(aboutItself: node.name), hint: "take it out")
         } else if !known.contains(need.text) {
           let others = names.filter { $0 != node.name }
           error(
@@ -67,9 +82,8 @@ extension SpecBuilder {
     for cycle in graph.cycles {
       error(
         at: cycle.span,
-        "\(graph.kind)s need one another in a circle: "
-          + cycle.names.joined(separator: " -> "),
-        hint: "take one of them out of `needs`")
+        "\(graph.sentenceAboutCircle): " + cycle.names.joined(separator: " -> "),
+        hint: "take one of them out of `\(graph.key)`")
     }
   }
 }

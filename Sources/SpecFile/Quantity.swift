@@ -6,11 +6,12 @@ struct Misreading: Error, Equatable {
   var hint: String
 }
 
-/// `250ms`, `30s`, `10m`, `1h`, `1h30m`.
+/// `250ms`, `30s`, `10m`, `1h`, `1h30m`, `14d`. A day is 24 hours.
 enum DurationText {
-  static let pattern = "^(?=[0-9])([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?([0-9]{1,9}ms)?$"
+  static let pattern =
+    "^(?=[0-9])([0-9]{1,9}d)?([0-9]{1,9}h)?([0-9]{1,9}m)?([0-9]{1,9}s)?([0-9]{1,9}ms)?$"
   private static let units: [(name: String, factor: Int64)] = [
-    ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
+    ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
   ]
 
   static func parse(_ text: String) throws(Misreading) -> Milliseconds {
@@ -36,9 +37,6 @@ enum DurationText {
     if let number = Int64(text), number >= 0 {
       return Misreading(message: message + ": the unit is missing", hint: "write `\(number)s`?")
     }
-    if text.hasSuffix("d"), let days = Int64(text.dropLast()), (1...1).contains(days) {
-      return Misreading(message: message, hint: "write `24h`")
-    }
     if text.hasSuffix("s"), !text.hasSuffix("ms"), let seconds = Double(text.dropLast()),
       seconds >= 0, seconds < 86_400
     {
@@ -50,11 +48,13 @@ enum DurationText {
       message: message, hint: "write it like `250ms`, `30s`, `10m` or `1h30m`")
   }
 
-  /// The shortest form that reads back as the same length: `1h30m`, `250ms`.
+  /// A short form that reads back as the same length: `1h30m`, `250ms`. Up to two days are said in
+  /// hours, as people do.
   static func render(_ duration: Milliseconds) -> String {
     var rest = duration.count
     var text = ""
-    for unit in units where rest >= unit.factor {
+    let usable = units.drop { $0.name == "d" && rest < 2 * $0.factor }
+    for unit in usable where rest >= unit.factor {
       text += "\(rest / unit.factor)\(unit.name)"
       rest %= unit.factor
     }

@@ -10,6 +10,7 @@ struct Span: Hashable, Sendable {
   static let start = Span(line: 1, column: 1)
 
   func isBefore(_ other: Span) -> Bool { (line, column) < (other.line, other.column) }
+  func later(_ other: Span) -> Span { isBefore(other) ? other : self }
 }
 
 /// The text of a file as lines of Unicode scalars, which is how columns are counted.

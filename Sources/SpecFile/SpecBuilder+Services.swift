@@ -1,35 +1,52 @@
 import SegueModel
 
-extension SpecBuilder {
-  /// A service that was read, and the places that later checks point at.
-  private struct Draft {
-    var spec: ServiceSpec
-    var nameSpan: Span
-    var routeSpan: Span?
-    /// A route that could not be read is compared with no other.
-    var hasSoundRoute: Bool
-  }
+/// A service that was read, and the places that later checks point at.
+struct ServiceDraft {
+  var spec: ServiceSpec
+  var nameSpan: Span
+  var isWorker: Bool
+  var routeSpan: Span?
+  /// A route that could not be read is compared with no other.
+  var hasSoundRoute: Bool
+  var secrets: [LocatedText]
+  /// Where the host of a preview stands.
+  var previewSpan: Span?
+}
 
-  mutating func services(_ entry: YAMLEntry) -> [ServiceSpec] {
+/// The services of a file.
+struct ServiceDrafts {
+  /// Those that could be read.
+  var all: [ServiceDraft] = []
+  /// Of all, the others too.
+  var names: [String] = []
+
+  func draft(_ name: String) -> ServiceDraft? { all.first { $0.spec.name.rawValue == name } }
+}
+
+extension SpecBuilder {
+  mutating func services(_ entry: YAMLEntry) -> ServiceDrafts {
     let example = "web: { run: ./web --port $PORT }"
-    guard let named = namedSections(entry, of: "a service", example: example) else { return [] }
+    guard let named = namedSections(entry, of: "a service", example: example) else {
+      return ServiceDrafts()
+    }
     if named.count > SpecLimits.services {
       error(
         at: entry.keySpan,
         "there are \(named.count) services; up to \(SpecLimits.services) are allowed")
     }
-    var drafts: [Draft] = []
+    var drafts: [ServiceDraft] = []
     var graph = NeedsGraph(kind: "service")
     for item in named.prefix(SpecLimits.services) {
       guard let draft = service(item, graph: &graph) else { continue }
       drafts.append(draft)
     }
     check(graph)
-    checkRoutes(drafts)
-    return drafts.map(\.spec)
+    return ServiceDrafts(all: drafts, names: graph.nodes.map(\.name))
   }
 
-  private mutating func service(_ entry: YAMLEntry, graph: inout NeedsGraph) -> Draft? {
+  private mutating func service(
+    _ entry: YAMLEntry, graph: inout NeedsGraph
+  ) -> ServiceDraft? {
     let owner = "service `\(entry.key)`"
     guard let fields = section(entry, in: SpecKeys.service, owner: owner) else {
       graph.nodes.append(.init(name: entry.key, span: entry.keySpan, needs: []))
@@ -43,40 +60,50 @@ extension SpecBuilder {
     if let count = fields["instances"].flatMap({ integer($0, in: SpecLimits.instances) }) {
       spec.instances = count
     }
-    (spec.environment, spec.secrets) = environmentAndSecrets(fields, isService: true)
+    let (variables, secrets) = environmentAndSecrets(fields, isService: true)
+    (spec.environment, spec.secrets) = (variables, secrets.map(\.text))
     let worker = fields["worker"].flatMap { boolean($0) }
     let isWorker = worker ?? false
     let isClear = worker != nil || fields["worker"] == nil
     spec.route = isWorker ? nil : RouteSpec()
     let errorsBeforeRoute = errorCount
     if let route = fields["route"] { spec.route = self.route(route, of: owner) }
-    let hasSoundRoute = isClear && errorCount == errorsBeforeRoute
-    if isWorker, let route = fields["route"] {
-      error(
-        at: route.keySpan, "\(owner) is a worker and takes no traffic, so it has no `route`",
-        hint: "keep `worker: true` or `route`")
-    }
-    if let health = fields["health"] { spec.health = self.health(health, of: owner) }
-    if let strategy = fields["strategy"] {
-      spec.strategy = self.strategy(strategy, of: owner, instances: spec.instances)
-    }
-    if let deadlines = fields["deadlines"] {
-      spec.deadlines = self.deadlines(deadlines, of: owner)
-    }
-    if let limits = fields["limits"] { spec.limits = self.limits(limits, of: owner) }
-    checkHealth(spec, fields, takesTraffic: isClear && !isWorker, nameSpan: entry.keySpan)
+    var draft = ServiceDraft(
+      spec: spec, nameSpan: entry.keySpan, isWorker: isWorker,
+      routeSpan: fields["route"].map(\.keySpan),
+      hasSoundRoute: isClear && errorCount == errorsBeforeRoute, secrets: secrets)
+    if isWorker, let route = fields["route"] { refuseRoute(route, of: owner) }
+    settings(of: &draft, fields, owner: owner)
+    checkHealth(draft.spec, fields, takesTraffic: isClear && !isWorker, nameSpan: entry.keySpan)
     if let run = fields["run"], !spec.run.isEmpty {
       checkCommand(spec.run, at: run.valueSpan, takesTraffic: isClear && !isWorker)
     }
-    return Draft(
-      spec: spec, nameSpan: entry.keySpan, routeSpan: fields["route"].map(\.keySpan),
-      hasSoundRoute: hasSoundRoute)
+    return draft
+  }
+
+  /// How a service is checked, moved and bounded.
+  private mutating func settings(of draft: inout ServiceDraft, _ fields: Fields, owner: String) {
+    if let health = fields["health"] { draft.spec.health = self.health(health, of: owner) }
+    if let strategy = fields["strategy"] {
+      draft.spec.strategy = self.strategy(
+        strategy, of: owner, instances: draft.spec.instances, isWorker: draft.isWorker)
+      draft.previewSpan = strategy.value.entry(at: ["blue-green", "preview", "host"])?.valueSpan
+    }
+    if let deadlines = fields["deadlines"] {
+      draft.spec.deadlines = self.deadlines(deadlines, of: owner)
+    }
+    if let limits = fields["limits"] { draft.spec.limits = self.limits(limits, of: owner) }
+    if let migrate = fields["migrate"] { draft.spec.migrate = self.migrate(migrate, of: owner) }
+    draft.spec.isIndependent = fields["independent"].flatMap { boolean($0) } ?? false
   }
 
   // MARK: Parts
 
-  private mutating func route(_ entry: YAMLEntry, of owner: String) -> RouteSpec {
-    var route = RouteSpec()
+  /// - Parameter standard: What is not named is as it is here.
+  mutating func route(
+    _ entry: YAMLEntry, of owner: String, standard: RouteSpec = RouteSpec()
+  ) -> RouteSpec {
+    var route = standard
     if case .scalar(let text, _) = entry.value.content {
       let key = text.hasPrefix("/") ? "path" : "host"
       error(
@@ -87,12 +114,58 @@ extension SpecBuilder {
     guard let fields = section(entry, in: SpecKeys.route, owner: "`route` of \(owner)") else {
       return route
     }
-    route.host = fields["host"].flatMap { checked($0, TextRules.host) }
+    if let host = fields["host"].flatMap({ checked($0, TextRules.host) }) { route.host = host }
     if var path = fields["path"].flatMap({ checked($0, TextRules.urlPath) }) {
       if path.count > 1, path.hasSuffix("/") { path.removeLast() }
       route.pathPrefix = path
     }
+    if let sticky = fields["sticky"] { route.sticky = self.sticky(sticky, of: owner) }
     return route
+  }
+
+  mutating func refuseRoute(_ entry: YAMLEntry, of owner: String) {
+    error(
+      at: entry.keySpan, "\(owner) is a worker and takes no traffic, so it has no `route`",
+      hint: "keep `worker: true` or `route`")
+  }
+
+  private mutating func sticky(_ entry: YAMLEntry, of owner: String) -> StickySpec? {
+    if case .scalar(let text, _) = entry.value.content {
+      if text == "address" { return .address }
+      error(
+        at: entry.valueSpan, "`sticky` cannot be \(Printable.quoted(text))",
+        hint: didYouMean(text, among: ["address"])
+          ?? "write `address`, or the name of a cookie like `sticky: { cookie: session }`")
+      return nil
+    }
+    let owner = "`sticky` of \(owner)"
+    guard let fields = section(entry, in: SpecKeys.sticky, owner: owner) else { return nil }
+    if let header = fields["header"], let cookie = fields["cookie"] {
+      error(
+        at: header.keySpan.later(cookie.keySpan), "\(owner) names both a cookie and a header field",
+        hint: "keep one of the two")
+      return nil
+    }
+    let issue = fields["issue"].flatMap { boolean($0) }
+    if let entry = fields["issue"], fields["cookie"] == nil {
+      error(
+        at: entry.keySpan, "`issue` without `cookie`: only a cookie can be given to a client",
+        hint: "write `sticky: { cookie: segue, issue: true }`, or take it out")
+    }
+    if let cookie = fields["cookie"] {
+      let name = checked(cookie) { TextRules.token($0, of: "a cookie") }
+      return name.map { .cookie($0, isIssued: issue ?? false) }
+    }
+    if let header = fields["header"] {
+      let name = checked(header) { TextRules.token($0, of: "a header field") }
+      return name.map { .header($0.lowercased()) }
+    }
+    if entry.value.hasNoEntries {
+      error(
+        at: entry.valueSpan, "\(owner) is empty",
+        hint: "write `address`, `{ cookie: session }` or `{ header: X-User }`")
+    }
+    return nil
   }
 
   private mutating func health(_ entry: YAMLEntry, of owner: String) -> HealthSpec {
@@ -117,107 +190,37 @@ extension SpecBuilder {
     if let fall = fields["fall"].flatMap({ integer($0, in: SpecLimits.threshold) }) {
       health.fall = fall
     }
+    if let entry = fields["warm-up"] { health.warmUp = warmUp(entry, of: owner) }
     return health
   }
 
-  private mutating func strategy(
-    _ entry: YAMLEntry, of owner: String, instances: Int
-  ) -> StrategySpec {
-    let standard = StrategySpec.rolling(RollingSpec())
-    if case .scalar(let text, _) = entry.value.content {
-      switch text {
-      case "rolling": return standard
-      case "blue-green": return .blueGreen(BlueGreenSpec())
-      default:
-        refuseStrategy(text, at: entry.valueSpan)
-        return standard
-      }
+  private mutating func warmUp(_ entry: YAMLEntry, of owner: String) -> WarmUpSpec? {
+    if case .scalar = entry.value.content {
+      return checked(entry, TextRules.urlPath).map { WarmUpSpec(path: $0) }
     }
-    let place = "`strategy` of \(owner)"
-    guard let fields = section(entry, in: SpecKeys.strategy, owner: place) else { return standard }
-    if fields["rolling"] != nil, let second = fields["blue-green"] {
-      error(at: second.keySpan, "\(place) names two strategies", hint: "keep one of the two")
-      return standard
+    guard let fields = section(entry, in: SpecKeys.warmUp, owner: "`warm-up` of \(owner)"),
+      let path = fields["path"].flatMap({ checked($0, TextRules.urlPath) })
+    else { return nil }
+    var warmUp = WarmUpSpec(path: path)
+    if let count = fields["requests"].flatMap({ integer($0, in: SpecLimits.warmUpRequests) }) {
+      warmUp.requests = count
     }
-    if let entry = fields["blue-green"] {
-      return .blueGreen(blueGreen(entry, of: owner))
-    }
-    if let entry = fields["rolling"] {
-      return .rolling(rolling(entry, of: owner, instances: instances))
-    }
-    if case .mapping(let entries) = entry.value.content, !entries.isEmpty { return standard }
-    error(at: entry.valueSpan, "\(place) is empty", hint: "write `rolling` or `blue-green`")
-    return standard
-  }
-
-  private mutating func refuseStrategy(_ text: String, at span: Span) {
-    if SpecKeys.strategy.planned.contains(text) {
-      error(
-        at: span, "the strategy `\(text)` is not supported by this version of Segue",
-        hint: "write `rolling` or `blue-green`")
-    } else {
-      let names = SpecKeys.strategy.keys.map(\.name)
-      error(
-        at: span, "there is no strategy \(Printable.quoted(text))",
-        hint: didYouMean(text, among: names) ?? "write `rolling` or `blue-green`")
-    }
-  }
-
-  private mutating func rolling(
-    _ entry: YAMLEntry, of owner: String, instances: Int
-  ) -> RollingSpec {
-    var rolling = RollingSpec()
-    guard let fields = section(entry, in: SpecKeys.rolling, owner: "`rolling` of \(owner)")
-    else { return rolling }
-    if let surge = fields["max-surge"].flatMap({ integer($0, in: SpecLimits.surge) }) {
-      rolling.maxSurge = surge
-    }
-    guard let unavailable = fields["max-unavailable"] else {
-      if rolling.maxSurge == 0 { refuseStandstill(entry) }
-      return rolling
-    }
-    rolling.maxUnavailable = integer(unavailable, in: SpecLimits.surge) ?? 0
-    if rolling.maxSurge == 0, rolling.maxUnavailable == 0 { refuseStandstill(entry) }
-    if rolling.maxUnavailable >= instances {
-      error(
-        at: unavailable.valueSpan,
-        "`max-unavailable` is \(rolling.maxUnavailable), but there are only \(instances) "
-          + "instance\(instances == 1 ? "" : "s"): nothing would be left to serve",
-        hint: instances > 1
-          ? "write at most \(instances - 1)" : "leave it out, or raise `instances`")
-    }
-    return rolling
-  }
-
-  private mutating func refuseStandstill(_ entry: YAMLEntry) {
-    error(
-      at: entry.keySpan,
-      "with `max-surge` and `max-unavailable` both 0 no instance could ever be replaced",
-      hint: "write `max-surge: 1`")
-  }
-
-  private mutating func blueGreen(_ entry: YAMLEntry, of owner: String) -> BlueGreenSpec {
-    var blueGreen = BlueGreenSpec()
-    if let fields = section(entry, in: SpecKeys.blueGreen, owner: "`blue-green` of \(owner)"),
-      let keep = fields["keep-old"].flatMap({ duration($0, in: SpecLimits.duration) })
-    {
-      blueGreen.keepOld = keep
-    }
-    return blueGreen
+    return warmUp
   }
 
   private mutating func deadlines(_ entry: YAMLEntry, of owner: String) -> DeadlineSpec {
     var deadlines = DeadlineSpec()
     guard let fields = section(entry, in: SpecKeys.deadlines, owner: "`deadlines` of \(owner)")
     else { return deadlines }
-    let places: [(String, WritableKeyPath<DeadlineSpec, Milliseconds>)] = [
-      ("ready", \.ready), ("drain", \.drain), ("stop", \.stop), ("rollback", \.rollback),
-      ("acknowledge", \.acknowledge),
-    ]
-    for (name, path) in places {
-      guard let value = fields[name].flatMap({ duration($0, in: SpecLimits.duration) }) else {
-        continue
-      }
+    let long = SpecLimits.duration
+    let places: [(String, ClosedRange<Milliseconds>, WritableKeyPath<DeadlineSpec, Milliseconds>)] =
+      [
+        ("ready", long, \.ready), ("drain", long, \.drain), ("stop", long, \.stop),
+        ("rollback", long, \.rollback), ("acknowledge", long, \.acknowledge),
+        ("warm-up", long, \.warmUp), ("pause", SpecLimits.wait, \.pause),
+      ]
+    for (name, range, path) in places {
+      guard let value = fields[name].flatMap({ duration($0, in: range) }) else { continue }
       deadlines[keyPath: path] = value
     }
     return deadlines
@@ -233,6 +236,31 @@ extension SpecBuilder {
       processes: fields["processes"].flatMap { integer($0, in: SpecLimits.processes) })
   }
 
+  private mutating func migrate(_ entry: YAMLEntry, of owner: String) -> MigrateSpec? {
+    let owner = "`migrate` of \(owner)"
+    guard let fields = section(entry, in: SpecKeys.migrate, owner: owner) else { return nil }
+    var migrate = MigrateSpec(
+      expand: fields["expand"].flatMap { command($0) },
+      contract: fields["contract"].flatMap { command($0) })
+    if let timeout = fields["timeout"].flatMap({ duration($0, in: SpecLimits.duration) }) {
+      migrate.timeout = timeout
+    }
+    if let after = fields["contract-after"] {
+      if let wait = duration(after, in: SpecLimits.waitOrNone) { migrate.contractAfter = wait }
+      if fields["contract"] == nil {
+        error(
+          at: after.keySpan, "`contract-after` without `contract`: there is nothing to wait",
+          hint: "add `contract: …`, or take it out")
+      }
+    }
+    if fields["expand"] == nil, fields["contract"] == nil {
+      error(
+        at: entry.keySpan, "\(owner) has neither `expand` nor `contract`",
+        hint: "add `expand: ./migrate up`, or take `migrate` out")
+    }
+    return migrate
+  }
+
   // MARK: Checks
 
   private mutating func checkHealth(
@@ -243,6 +271,11 @@ extension SpecBuilder {
         at: entry.keySpan,
         "service `\(spec.name)` is a worker and takes no traffic, so nothing can ask its path",
         hint: "take the path out; a worker is ready when it has stayed up for a while")
+    } else if spec.route == nil, spec.health.warmUp != nil, let entry = fields["health"] {
+      error(
+        at: entry.value.entry(at: ["warm-up"])?.keySpan ?? entry.keySpan,
+        "service `\(spec.name)` is a worker and takes no traffic, so nothing can warm it up",
+        hint: "take `warm-up` out")
     }
     if takesTraffic, spec.health.path == nil, fields["health"]?.value.mentionsPath != true {
       warn(
@@ -273,26 +306,6 @@ extension SpecBuilder {
       warn(
         at: span, "`run` does not mention $PORT: does the program listen on the port in $PORT?",
         hint: "many read PORT by themselves; otherwise pass it on, like `--port $PORT`")
-    }
-  }
-
-  private mutating func checkRoutes(_ drafts: [Draft]) {
-    var first: [RouteSpec: Draft] = [:]
-    for draft in drafts {
-      guard draft.hasSoundRoute, let route = draft.spec.route else { continue }
-      guard let other = first[route] else {
-        first[route] = draft
-        continue
-      }
-      let host = route.host.map { "the host `\($0)`" } ?? "every host"
-      let path = route.pathPrefix == "/" ? "" : " below `\(route.pathPrefix)`"
-      error(
-        at: draft.routeSpan ?? draft.nameSpan,
-        "services `\(other.spec.name)` and `\(draft.spec.name)` both take \(host)\(path)",
-        hint: "give one of them another `route: { host: …, path: … }`, or `worker: true`",
-        notes: [
-          source.note(at: other.routeSpan ?? other.nameSpan, "`\(other.spec.name)` takes it here")
-        ])
     }
   }
 }

@@ -73,6 +73,13 @@ extension SpecBuilder {
     return result
   }
 
+  /// Judging by live traffic is more than a hint: a file that asks for it must not be deployed
+  /// unjudged.
+  static let judgesNothing =
+    " is not supported by this version of Segue: it does not judge a release by live traffic"
+  static let insteadOfJudging =
+    "let time pass (`hold: 10m`), or let a person decide (`until: promote`)"
+
   private func unknownKeys(of node: YAMLNode, in section: SpecSection) -> [String] {
     guard case .mapping(let entries) = node.content else { return [] }
     return entries.prefix(SpecLimits.entries).map(\.key).filter { section.key($0) == nil }
@@ -84,7 +91,10 @@ extension SpecBuilder {
 
   private mutating func refuse(_ entry: YAMLEntry, in section: SpecSection, owner: String) {
     let key = Printable.quoted(entry.key)
-    if section.planned.contains(entry.key) {
+    if section.judging.contains(entry.key) {
+      error(
+        at: entry.keySpan, "\(key) in \(owner)" + Self.judgesNothing, hint: Self.insteadOfJudging)
+    } else if section.planned.contains(entry.key) {
       error(
         at: entry.keySpan,
         (section.id == SpecKeys.root.id ? key : "\(key) in \(owner)")
@@ -229,6 +239,33 @@ extension SpecBuilder {
     }
   }
 
+  /// A share in thousandths.
+  mutating func share(_ entry: YAMLEntry, in range: ClosedRange<Int>) -> Permille? {
+    quantity(entry, in: range, parse: ShareText.parse, render: ShareText.render)
+      .map { Permille($0) }
+  }
+
+  mutating func price(_ entry: YAMLEntry) -> CostSpec? {
+    guard let text = text(entry) else { return nil }
+    do throws(Misreading) {
+      return try PriceText.parse(text)
+    } catch {
+      self.error(at: entry.valueSpan, error)
+      return nil
+    }
+  }
+
+  /// One of these words.
+  mutating func word(_ entry: YAMLEntry, among words: [String]) -> String? {
+    guard let text = text(entry) else { return nil }
+    if words.contains(text) { return text }
+    error(
+      at: entry.valueSpan, "`\(entry.key)` cannot be \(Printable.quoted(text))",
+      hint: didYouMean(text, among: words)
+        ?? "write " + words.map { "`\($0)`" }.joined(separator: " or "))
+    return nil
+  }
+
   private mutating func quantity<Value: Comparable>(
     _ entry: YAMLEntry, in range: ClosedRange<Value>,
     parse: (String) throws(Misreading) -> Value, render: (Value) -> String
@@ -301,7 +338,9 @@ extension SpecType {
   /// The section behind a key that holds one mapping.
   var innerSection: SpecSection? {
     switch self {
-    case .section(let section), .pathOrSection(let section), .choice(let section): section
+    case .section(let section), .pathOrSection(let section), .choice(let section),
+      .wordOrSection(_, let section):
+      section
     default: nil
     }
   }

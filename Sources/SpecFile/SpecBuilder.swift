@@ -69,16 +69,17 @@ struct SpecBuilder {
     }
     if let entry = fields["version"] { checkVersion(entry) }
     let project = fields["project"].flatMap { name($0, of: "a project") }
-    var branch: String?
-    if let entry = fields["deploy"],
-      let deploy = section(entry, in: SpecKeys.deploy, owner: "`deploy`")
-    {
-      branch = deploy["branch"].flatMap { checked($0, TextRules.branch) }
+    let deploy = fields["deploy"].flatMap {
+      section($0, in: SpecKeys.deploy, owner: "`deploy`")
     }
+    let branch = deploy?["branch"].flatMap { checked($0, TextRules.branch) }
+    let supersedes = deploy?["supersede"].flatMap { boolean($0) }
+    let cost = fields["cost"].flatMap { self.cost($0) }
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
-    let services = fields["services"].map { self.services($0) } ?? []
-    let environments = fields["environments"].map { self.environments($0) }
-    if steps.isEmpty, services.isEmpty, errors.isEmpty {
+    let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
+    let environments = fields["environments"].map { self.environments($0, services) }
+    checkRoutes(services, in: environments ?? [EnvironmentDraft(name: "production")])
+    if steps.isEmpty, services.all.isEmpty, errors.isEmpty {
       error(
         at: fields["services"]?.keySpan ?? fields["pipeline"]?.keySpan ?? root.span,
         "the file describes nothing to do: it has no service and no pipeline step",
@@ -86,8 +87,13 @@ struct SpecBuilder {
     }
     return ProjectSpec(
       version: 1, project: ProjectName(project ?? ""), deployBranch: branch ?? "main",
-      pipeline: steps, services: services,
-      environments: environments ?? [EnvironmentSpec(name: "production")])
+      pipeline: steps, services: services.all.map(\.spec),
+      environments: environments?.map(\.spec) ?? [EnvironmentSpec(name: "production")],
+      supersedes: supersedes ?? false, cost: cost)
+  }
+
+  private mutating func cost(_ entry: YAMLEntry) -> CostSpec? {
+    section(entry, in: SpecKeys.cost, owner: "`cost`")?["instance-hour"].flatMap { price($0) }
   }
 
   private mutating func checkVersion(_ entry: YAMLEntry) {
@@ -95,27 +101,6 @@ struct SpecBuilder {
     error(
       at: entry.valueSpan, "this version of Segue reads format version 1, not \(number)",
       hint: number > 1 ? "is a newer Segue installed elsewhere?" : "write `version: 1`")
-  }
-
-  private mutating func environments(_ entry: YAMLEntry) -> [EnvironmentSpec] {
-    guard let named = namedSections(entry, of: "an environment", example: "production: {}")
-    else { return [] }
-    if named.isEmpty {
-      error(
-        at: entry.valueSpan, "there is no environment",
-        hint: "write `environments: { production: {} }`, or leave it out")
-    }
-    for extra in named.dropFirst() {
-      error(
-        at: extra.keySpan,
-        "more than one environment is not supported by this version of Segue",
-        hint: "keep one environment: \(Printable.quoted(named[0].key))")
-    }
-    for environment in named {
-      let owner = "environment \(Printable.quoted(environment.key))"
-      _ = section(environment, in: SpecKeys.environment, owner: owner)
-    }
-    return named.map { EnvironmentSpec(name: EnvironmentName($0.key)) }
   }
 
   // MARK: The pipeline
@@ -168,7 +153,8 @@ struct SpecBuilder {
     var step = StepSpec(
       name: StepName(name ?? ""), run: fields["run"].flatMap { command($0) } ?? "",
       needs: needs.map { StepName($0.text) })
-    (step.environment, step.secrets) = environmentAndSecrets(fields, isService: false)
+    let (variables, secrets) = environmentAndSecrets(fields, isService: false)
+    (step.environment, step.secrets) = (variables, secrets.map(\.text))
     if let timeout = fields["timeout"].flatMap({ duration($0, in: SpecLimits.duration) }) {
       step.timeout = timeout
     }
@@ -186,15 +172,22 @@ struct SpecBuilder {
 
   mutating func environmentAndSecrets(
     _ fields: Fields, isService: Bool
-  ) -> ([String: String], [String]) {
+  ) -> ([String: String], [LocatedText]) {
     let secrets = fields["secrets"].map { list($0, TextRules.secret) } ?? []
     for secret in secrets { checkReserved(secret.text, at: secret.span, isService: isService) }
-    guard let entry = fields["env"] else { return ([:], secrets.map(\.text)) }
+    let variables = fields["env"].map { self.variables($0, beside: secrets, isService: isService) }
+    return (variables ?? [:], secrets)
+  }
+
+  /// - Parameter secrets: Names that are taken.
+  mutating func variables(
+    _ entry: YAMLEntry, beside secrets: [LocatedText], isService: Bool
+  ) -> [String: String] {
     guard case .mapping(let entries) = entry.value.content else {
       error(
         at: entry.valueSpan, "`env` must be a mapping, not \(entry.value.kind)",
         hint: "write `env: { NAME: value }`")
-      return ([:], secrets.map(\.text))
+      return [:]
     }
     if entries.count > SpecLimits.entries {
       error(at: entry.keySpan, "`env` has more than \(SpecLimits.entries) entries")
@@ -216,7 +209,7 @@ struct SpecBuilder {
         variables[variable.key] = value
       }
     }
-    return (variables, secrets.map(\.text))
+    return variables
   }
 
   private mutating func checkReserved(_ name: String, at span: Span, isService: Bool) {
@@ -235,6 +228,28 @@ struct SpecBuilder {
 extension YAMLNode {
   var isNull: Bool {
     if case .null = content { true } else { false }
+  }
+
+  /// Those of a mapping, in the order of the file.
+  var entries: [YAMLEntry] {
+    if case .mapping(let entries) = content { entries } else { [] }
+  }
+
+  /// Nothing, or a mapping with nothing in it.
+  var hasNoEntries: Bool {
+    switch content {
+    case .null: true
+    case .mapping(let entries): entries.isEmpty
+    case .scalar, .list: false
+    }
+  }
+
+  /// The entry behind these keys, one inside the other.
+  func entry(at path: [String]) -> YAMLEntry? {
+    guard let key = path.first, case .mapping(let entries) = content,
+      let entry = entries.first(where: { $0.key == key })
+    else { return nil }
+    return path.count == 1 ? entry : entry.value.entry(at: Array(path.dropFirst()))
   }
 
   /// The text behind a key, when this is a mapping that has it.

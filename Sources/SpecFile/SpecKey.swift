@@ -13,6 +13,20 @@ indirect enum SpecType: Sendable {
   case duration(ClosedRange<Milliseconds>)
   case size
   case cores
+  /// Thousandths of the traffic, written in per cent.
+  case share(ClosedRange<Int>)
+  /// A number and a currency.
+  case price
+  /// One of these words.
+  case word([String])
+  /// The name of a header field.
+  case headerName
+  case headerNameList
+  /// The value that a header field must have.
+  case headerValue
+  case cookieName
+  /// The value that a cookie must have.
+  case cookieValue
   case host
   /// Begins with `/`.
   case urlPath
@@ -25,10 +39,14 @@ indirect enum SpecType: Sendable {
   case section(SpecSection)
   /// The path alone, or a mapping.
   case pathOrSection(SpecSection)
+  /// One of these words, or a mapping.
+  case wordOrSection([String], SpecSection)
+  /// A list of shares alone, or of mappings.
+  case shareList(ClosedRange<Int>, SpecSection)
   /// A list of mappings.
   case sectionList(SpecSection)
-  /// Mappings by name.
-  case sectionsByName(SpecSection)
+  /// Mappings by name, so many.
+  case sectionsByName(SpecSection, ClosedRange<Int>)
   /// A name alone, or a mapping with that name as its one key.
   case choice(SpecSection)
 }
@@ -58,6 +76,8 @@ struct SpecSection: Sendable {
   /// Keys that Segue will know, but does not yet. They are refused, because a file that asks for an
   /// approval must not be deployed without one.
   var planned: [String] = []
+  /// Those of the planned ones that ask for a judgement of live traffic.
+  var judging: Set<String> = []
   /// Keys that people expect here, and what to write instead.
   var misplaced: [(name: String, hint: String)] = []
 

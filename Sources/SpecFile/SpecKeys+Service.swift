@@ -51,12 +51,26 @@ extension SpecKeys {
         name: "limits", type: .section(limits), standard: "{}",
         summary: "What one instance may use. What is not named has no limit.",
         example: "{ memory: 512MiB }", otherNames: ["resources"]),
+      SpecKey(
+        name: "migrate", type: .section(migrate),
+        summary: "Changes of the database that go with a release.",
+        example: "{ expand: ./migrate up }", otherNames: ["migration", "migrations"]),
+      SpecKey(
+        name: "independent", type: .boolean, standard: "\(standard.isIndependent)",
+        summary: """
+          `true`: the service stays where it is when another service of the same release fails. \
+          Otherwise it is taken back with it.
+          """,
+        example: "true"),
     ],
     planned: [
-      "migrate", "image", "build", "platform", "canary", "analysis", "hooks", "sticky", "retries",
-      "tls", "volumes", "schedule", "supersede",
+      "image", "build", "platform", "analysis", "hooks", "retries", "tls", "volumes", "schedule",
     ],
     misplaced: [
+      ("canary", "put it under `strategy`: `strategy: canary`"),
+      ("sticky", "put it under `route`: `route: { sticky: … }`"),
+      ("supersede", "put it under `deploy` of the file: `deploy: { supersede: true }`"),
+      ("warm-up", "put it under `health`: `health: { warm-up: { path: / } }`"),
       ("host", "put it under `route`: `route: { host: … }`"),
       ("path", "put it under `route` or `health`"),
       ("port", "Segue chooses a free port for each instance: the command takes it from `$PORT`"),
@@ -77,8 +91,40 @@ extension SpecKeys {
         name: "path", type: .urlPath, standard: RouteSpec().pathPrefix,
         summary: "The service gets the requests for this path and for everything below it.",
         example: "/api", otherNames: ["prefix", "path-prefix"]),
+      SpecKey(
+        name: "sticky", type: .wordOrSection(["address"], sticky), standard: "address",
+        summary: """
+          What makes two requests come from the same user, who gets the same version again during \
+          a rollout: the client's `address`, or a cookie, or a header field.
+          """,
+        example: "{ cookie: session }", otherNames: ["affinity", "stickiness"]),
     ],
-    planned: ["tls", "headers", "methods", "redirect", "rewrite", "strip-prefix", "sticky"])
+    planned: ["tls", "headers", "methods", "redirect", "rewrite", "strip-prefix"])
+
+  static let sticky = SpecSection(
+    id: "sticky", title: "`sticky` of a route",
+    summary: """
+      One of `cookie` and `header`. A request without it counts by the client's address, and \
+      everybody behind one gateway is one user then.
+      """,
+    keys: [
+      SpecKey(
+        name: "cookie", type: .cookieName,
+        summary: "Requests with the same value of this cookie come from the same user.",
+        example: "session"),
+      SpecKey(
+        name: "issue", type: .boolean, standard: "false",
+        summary: """
+          `true`: the router gives a client without the cookie one with a random value. Only with \
+          `cookie`.
+          """,
+        example: "true"),
+      SpecKey(
+        name: "header", type: .headerName,
+        summary: "Requests with the same value of this header field come from the same user.",
+        example: "X-User"),
+    ],
+    misplaced: [("address", "write `sticky: address`")])
 
   static let health = SpecSection(
     id: "health", title: "`health` of a service",
@@ -107,50 +153,67 @@ extension SpecKeys {
         name: "fall", type: .integer(SpecLimits.threshold), standard: "\(standard.health.fall)",
         summary: "Failures in a row until a ready instance is not.", example: "3",
         otherNames: ["failure-threshold", "retries", "unhealthy"]),
+      SpecKey(
+        name: "warm-up", type: .pathOrSection(warmUp),
+        summary: """
+          Requests that an instance gets after it passed its checks and before the first one of a \
+          user's. `warm-up: /` is short for the path. Their answers do not matter.
+          """,
+        example: "{ path: /, requests: 10 }", otherNames: ["warmup"]),
     ],
     planned: ["command", "grpc", "tcp", "headers", "status"])
 
-  static let strategy = SpecSection(
-    id: "strategy", title: "`strategy` of a service",
-    summary: "`rolling`, `blue-green`, or one of the two as a key with settings.",
+  static let warmUp = SpecSection(
+    id: "warm-up", title: "`warm-up` of `health`",
+    summary: "The deadline `warm-up` bounds all of them together.",
     keys: [
       SpecKey(
-        name: "rolling", type: .section(rolling), standard: "{}",
-        summary: "Replace the instances batch by batch.",
-        example: "{ max-surge: 1, max-unavailable: 0 }"),
+        name: "path", type: .urlPath, isRequired: true, summary: "Asked by `GET`.", example: "/",
+        otherNames: ["url"]),
       SpecKey(
-        name: "blue-green", type: .section(blueGreen), standard: "{}",
-        summary: "Start a full second set, switch all traffic at once, keep the old set warm.",
-        example: "{ keep-old: 10m }"),
-    ],
-    planned: ["canary", "ab", "shadow", "recreate"])
+        name: "requests", type: .integer(SpecLimits.warmUpRequests),
+        standard: "\(WarmUpSpec(path: "/").requests)", summary: "How many, one after another.",
+        example: "10", otherNames: ["count", "times"]),
+    ])
 
-  static let rolling = SpecSection(
-    id: "rolling", title: "`rolling` of a strategy", summary: "Not both may be 0.",
-    keys: [
-      SpecKey(
-        name: "max-surge", type: .integer(SpecLimits.surge), standard: "\(RollingSpec().maxSurge)",
-        summary: "Instances above the steady number while a batch starts.", example: "1",
-        otherNames: ["surge"]),
-      SpecKey(
-        name: "max-unavailable", type: .integer(SpecLimits.surge),
-        standard: "\(RollingSpec().maxUnavailable)",
-        summary: "Instances below the steady number while a batch starts; less than `instances`.",
-        example: "1", otherNames: ["unavailable"]),
-    ],
-    planned: ["pause", "batch"])
+  private static let standardMigration = MigrateSpec()
 
-  static let blueGreen = SpecSection(
-    id: "blue-green", title: "`blue-green` of a strategy",
-    summary: "Needs room for twice the instances during a rollout.",
+  static let migrate = SpecSection(
+    id: "migrate", title: "`migrate` of a service",
+    summary: """
+      At least one of `expand` and `contract`. Each runs exactly once for each release and \
+      environment, by `/bin/sh -ec` in the root of the release, with the service's variables and \
+      secrets.
+      """,
     keys: [
       SpecKey(
-        name: "keep-old", type: .duration(SpecLimits.duration),
-        standard: DurationText.render(BlueGreenSpec().keepOld),
-        summary: "How long the old set stays up, for a rollback in a single switch.",
-        example: "10m", otherNames: ["keep"])
-    ],
-    planned: ["approval", "preview"])
+        name: "expand", type: .command,
+        summary: """
+          Runs before the first instance of the release. It must leave the earlier release \
+          working. When it fails, no instance is started.
+          """,
+        example: "./migrate up", otherNames: ["run", "command", "up", "before"]),
+      SpecKey(
+        name: "contract", type: .command,
+        summary: """
+          Removes what only the earlier release needed. Runs once nobody can go back behind the \
+          release any more.
+          """,
+        example: "./migrate finish", otherNames: ["down", "after", "finish"]),
+      SpecKey(
+        name: "timeout", type: .duration(SpecLimits.duration),
+        standard: DurationText.render(standardMigration.timeout),
+        summary: "Each of the two is ended, and has failed, when it takes longer.",
+        example: "10m", otherNames: ["deadline"]),
+      SpecKey(
+        name: "contract-after", type: .duration(SpecLimits.waitOrNone),
+        standard: DurationText.render(standardMigration.contractAfter),
+        summary: """
+          How long after the rollout going back stays possible, and `contract` waits. Only with \
+          `contract`.
+          """,
+        example: "1h"),
+    ])
 
   static let deadlines = SpecSection(
     id: "deadlines", title: "`deadlines` of a service",
@@ -171,14 +234,25 @@ extension SpecKeys {
       deadline(
         "acknowledge", standard.deadlines.acknowledge,
         "The router's word that it uses a new table. Then the rollout is rolled back."),
+      deadline(
+        "warm-up", standard.deadlines.warmUp,
+        "The warm-up of an instance. Then it counts as warm."),
+      deadline(
+        "pause", standard.deadlines.pause,
+        "A rollout that somebody paused. Then it is taken back.", in: SpecLimits.wait),
     ],
-    planned: ["approval", "analysis", "migrate"])
+    planned: ["approval", "analysis"],
+    misplaced: [
+      ("migrate", "put it under `migrate`: `migrate: { timeout: 10m }`"),
+      ("hold", "put it under `strategy`: `strategy: { canary: { hold: 5m } }`"),
+    ])
 
   private static func deadline(
-    _ name: String, _ standard: Milliseconds, _ summary: String
+    _ name: String, _ standard: Milliseconds, _ summary: String,
+    in range: ClosedRange<Milliseconds> = SpecLimits.duration
   ) -> SpecKey {
     SpecKey(
-      name: name, type: .duration(SpecLimits.duration), standard: DurationText.render(standard),
+      name: name, type: .duration(range), standard: DurationText.render(standard),
       summary: summary, example: DurationText.render(standard))
   }
 
@@ -204,7 +278,8 @@ extension SpecKeys {
 
   /// Every section, in the order of the reference.
   static let all = [
-    root, deploy, step, reports, service, route, health, strategy, rolling, blueGreen, deadlines,
-    limits, environment,
+    root, deploy, cost, step, reports, service, route, sticky, health, warmUp, strategy, rolling,
+    blueGreen, preview, canary, canaryStep, ab, abHeader, abCookie, shadow, recreate, deadlines,
+    limits, migrate, environment, change,
   ]
 }

@@ -24,17 +24,28 @@ enum SpecKeys {
           """,
         example: "[{ step: test, run: make test }]", otherNames: ["steps", "jobs", "build"]),
       SpecKey(
-        name: "services", type: .sectionsByName(service), standard: "{}",
+        name: "services", type: .sectionsByName(service, 0...SpecLimits.services), standard: "{}",
         summary: "What runs. A file without services needs at least one step.",
         example: "{ web: { run: ./web --port $PORT } }", otherNames: ["apps", "processes"]),
       SpecKey(
-        name: "environments", type: .sectionsByName(environment), standard: "{ production: {} }",
-        summary: "Where releases run. This version of Segue has exactly one environment.",
+        name: "environments",
+        type: .sectionsByName(environment, 1...SpecLimits.environments),
+        standard: "{ production: {} }",
+        summary: "Where releases run, and in which order they get there.",
         example: "{ production: {} }", otherNames: ["envs"]),
+      SpecKey(
+        name: "cost", type: .section(cost),
+        summary: "What things cost, for the receipts.", example: "{ instance-hour: 0.04 EUR }",
+        otherNames: ["costs", "price", "prices"]),
     ],
     planned: [
       "policy", "gates", "teams", "notify", "calendar", "windows", "freeze", "approvals",
-      "platform", "router", "analysis", "migrate", "supersede", "tls",
+      "platform", "router", "analysis", "tls",
+    ],
+    misplaced: [
+      ("migrate", "put it under the service that it goes with"),
+      ("supersede", "put it under `deploy`: `deploy: { supersede: true }`"),
+      ("strategy", "put it under each service"),
     ])
 
   static let deploy = SpecSection(
@@ -42,9 +53,27 @@ enum SpecKeys {
     keys: [
       SpecKey(
         name: "branch", type: .branch, standard: "main",
-        summary: "The branch whose newest commit is deployed.", example: "main")
+        summary: "The branch whose newest commit is deployed.", example: "main"),
+      SpecKey(
+        name: "supersede", type: .boolean, standard: "false",
+        summary: """
+          `true`: a newer commit aborts the rollout of an older one. Otherwise it waits for its end.
+          """,
+        example: "true"),
     ],
-    planned: ["supersede", "approval", "windows", "tags", "when"])
+    planned: ["approval", "windows", "tags", "when"])
+
+  static let cost = SpecSection(
+    id: "cost", title: "`cost` of the file", summary: "What things cost, for the receipts.",
+    keys: [
+      SpecKey(
+        name: "instance-hour", type: .price, isRequired: true,
+        summary: """
+          What one instance costs in one hour. A receipt says with it what the extra instances of \
+          a rollout cost.
+          """,
+        example: "0.04 EUR", otherNames: ["hour", "per-hour", "instance"])
+    ])
 
   static let step = SpecSection(
     id: "pipeline", title: "A step of `pipeline`",
@@ -98,11 +127,64 @@ enum SpecKeys {
 
   static let environment = SpecSection(
     id: "environments", title: "An environment",
-    summary: "Nothing can be set for an environment in this version; write `{}`.",
-    keys: [],
-    planned: [
-      "after", "approval", "approvals", "windows", "freeze", "services", "env", "secrets",
-      "instances", "platform", "router", "hosts", "supersede",
+    summary: "The key is the environment's name. `{}` is every default.",
+    keys: [
+      SpecKey(
+        name: "after", type: .name,
+        summary: """
+          The environment whose releases this one gets, once they are live there. Without it: every \
+          release that is built.
+          """,
+        example: "staging", otherNames: ["needs", "follows", "from"]),
+      SpecKey(
+        name: "promote", type: .word(["automatic", "by-hand"]), standard: "automatic",
+        summary: """
+          `by-hand`: a release moves on from `after` only when somebody promotes it. Only with \
+          `after`.
+          """,
+        example: "by-hand", otherNames: ["promotion"]),
+      SpecKey(
+        name: "services", type: .sectionsByName(change, 0...SpecLimits.services), standard: "{}",
+        summary: "What is different here, by service.",
+        example: "{ web: { instances: 1 } }"),
+    ],
+    planned: ["approval", "approvals", "windows", "freeze", "secrets", "platform", "router"],
+    misplaced: [
+      ("instances", "put it under a service: `services: { web: { instances: 1 } }`"),
+      ("env", "put it under a service: `services: { web: { env: { NAME: value } } }`"),
+      ("route", "put it under a service: `services: { web: { route: { host: … } } }`"),
+      ("host", "put it under a service: `services: { web: { route: { host: … } } }`"),
+      ("hosts", "put it under a service: `services: { web: { route: { host: … } } }`"),
+      ("supersede", "put it under `deploy` of the file: `deploy: { supersede: true }`"),
+    ])
+
+  static let change = SpecSection(
+    id: "change", title: "A service in an environment",
+    summary: "The key is the name of a service. What is not named stays as the service has it.",
+    keys: [
+      SpecKey(
+        name: "instances", type: .integer(SpecLimits.instances),
+        summary: "How many copies serve here.", example: "1",
+        otherNames: ["replicas", "count", "scale"]),
+      SpecKey(
+        name: "route", type: .section(route),
+        summary: """
+          Which requests the service gets here. `host`, `path` and `sticky` that are not named stay \
+          as they are. All environments of one machine share one router, so that each needs hosts \
+          or paths of its own.
+          """,
+        example: "{ host: staging.shop.example.com }", otherNames: ["routes", "ingress"]),
+      SpecKey(
+        name: "env", type: .variables, standard: "{}",
+        summary: "Added to the service's variables, or instead of those of the same name.",
+        example: "{ LOG_LEVEL: debug }", otherNames: ["environment", "variables", "vars"]),
+    ],
+    planned: ["secrets", "strategy", "health", "deadlines", "limits", "migrate"],
+    misplaced: [
+      ("run", "a release is the same program in every environment: tell it apart by `env`"),
+      ("worker", "a service is a worker everywhere or nowhere: put it under the service itself"),
+      ("host", "put it under `route`: `route: { host: … }`"),
+      ("path", "put it under `route`: `route: { path: … }`"),
     ])
 
   static let environmentVariables = SpecKey(

@@ -10,13 +10,29 @@ public enum SpecLimits {
   public static let diagnostics = 100
   public static let services = 100
   public static let steps = 200
+  public static let environments = 20
+  /// Steps of one canary.
+  public static let canarySteps = 20
+  /// Thousandths of the traffic: a part of it, neither nothing nor everything.
+  public static let part = 1...999
+  /// Thousandths of the requests that are copied.
+  public static let copies = 1...1_000
   /// Entries of one list or of one `env`.
   public static let entries = 500
   public static let instances = 1...100
   public static let threshold = 1...100
   public static let surge = 0...100
+  public static let warmUpRequests = 1...1_000
   /// A deadline, a timeout, a time to keep the old set.
   public static let duration = Milliseconds(1)...Milliseconds(24 * 3_600_000)
+  /// A hold between two moves, a pause, a wait for a person.
+  public static let wait = Milliseconds(1)...Milliseconds(90 * 24 * 3_600_000)
+  /// The old set after the last move, or at once away with it.
+  public static let keepOld = Milliseconds(0)...duration.upperBound
+  /// As long, or not at all.
+  public static let waitOrNone = Milliseconds(0)...wait.upperBound
+  /// A request that is held is a connection that stays open.
+  public static let hold = Milliseconds(1)...Milliseconds(600_000)
   public static let interval = Milliseconds(10)...Milliseconds(3_600_000)
   /// Bytes of memory: 1 MiB to 64 TiB.
   public static let memory = Int64(1 << 20)...Int64(64 << 40)

@@ -28,7 +28,8 @@ public enum SpecReference {
     boolean belongs, and stay text where text belongs.
     - Numbers are written in digits, without quotes: `instances: 3`.
     - A length of time is whole numbers with units, the larger first: `250ms`, `30s`, `10m`, `1h`, \
-    `1h30m`. A bare number is refused, since nobody can see what it means.
+    `1h30m`, `14d`. A day is 24 hours. A bare number is refused, since nobody can see what it means.
+    - A share is a percentage, to a tenth of one: `5%`, `0.5%`.
     - A size has a binary or a decimal unit: `512MiB`, `1GiB`, `500MB`.
     - Names of projects, services, steps and environments are a lower-case letter and then up to \
     39 letters, digits or `-`.
@@ -69,10 +70,15 @@ public enum SpecReference {
         secrets: [DATABASE_URL]
         health: /up
         route: { host: shop.example.com }
-        strategy: { rolling: { max-surge: 1 } }
+        strategy: { canary: { steps: [1%, 5%, 25%, 50%], hold: 5m } }
       mailer:
         run: ./build/mailer
         worker: true
+
+    environments:
+      staging:
+        services: { web: { instances: 1, route: { host: staging.shop.example.com } } }
+      production: { after: staging }
 
     """
 
@@ -114,7 +120,9 @@ public enum SpecReference {
     | bytes of the file | \(SpecLimits.fileBytes) |
     | levels of nesting | \(SpecLimits.depth) |
     | services | \(SpecLimits.services) |
-    | steps | \(SpecLimits.steps) |
+    | steps of the pipeline | \(SpecLimits.steps) |
+    | steps of a canary | \(SpecLimits.canarySteps) |
+    | environments | \(SpecLimits.environments) |
     | entries of a list, or of `env` | \(SpecLimits.entries) |
     | errors shown at once | \(SpecLimits.diagnostics) |
 
@@ -137,6 +145,15 @@ public enum SpecReference {
     case .cores:
       "a number of cores from \(CoresText.render(SpecLimits.cpu.lowerBound)) to "
         + CoresText.render(SpecLimits.cpu.upperBound)
+    case .share(let range):
+      "a share from `\(ShareText.render(range.lowerBound))` to "
+        + "`\(ShareText.render(range.upperBound))`"
+    case .price: "a number with up to six digits after the point, and a currency: `0.04 EUR`"
+    case .word(let words): words.map { "`\($0)`" }.joined(separator: " or ")
+    case .headerName: "the name of a header field"
+    case .headerNameList: "a list of names of header fields"
+    case .headerValue, .cookieValue: "text"
+    case .cookieName: "the name of a cookie"
     case .host: "a host name in lower case, without scheme and port"
     case .urlPath: "a path that begins with `/`"
     case .nameList: "a list of names"
@@ -146,8 +163,13 @@ public enum SpecReference {
     case .fileOrList: "a path inside the repository, or a list of them"
     case .section(let section): "a mapping, see \(link(section))"
     case .pathOrSection(let section): "a path, or a mapping, see \(link(section))"
+    case .wordOrSection(let words, let section):
+      words.map { "`\($0)`" }.joined(separator: " or ") + ", or a mapping, see \(link(section))"
+    case .shareList(let range, let section):
+      "a list of shares from `\(ShareText.render(range.lowerBound))` to "
+        + "`\(ShareText.render(range.upperBound))`, or of mappings, see \(link(section))"
     case .sectionList(let section): "a list, see \(link(section))"
-    case .sectionsByName(let section): "a mapping from names to what \(link(section)) says"
+    case .sectionsByName(let section, _): "a mapping from names to what \(link(section)) says"
     case .choice(let section): "a name, or a mapping, see \(link(section))"
     }
   }

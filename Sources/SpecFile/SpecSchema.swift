@@ -41,7 +41,7 @@ public enum SpecSchema {
     case .name: pattern(TextRules.namePattern)
     case .branch: [("type", .string("string")), ("minLength", .integer(1))]
     // A command that looks like a number or like `true` is still a command.
-    case .command: pattern("\\S", types: ["string", "boolean", "number"])
+    case .command: pattern("\\S", types: plainTypes)
     case .boolean: [("type", .string("boolean"))]
     case .integer(let range):
       [
@@ -56,6 +56,13 @@ public enum SpecSchema {
         ("minimum", .number(CoresText.render(SpecLimits.cpu.lowerBound))),
         ("maximum", .number(CoresText.render(SpecLimits.cpu.upperBound))),
       ]
+    case .share: share
+    case .price: pattern(PriceText.pattern)
+    case .word(let words): word(words)
+    case .headerName, .cookieName: pattern(TextRules.tokenPattern)
+    case .headerNameList: list(.object(pattern(TextRules.tokenPattern)))
+    case .headerValue: pattern(TextRules.headerValuePattern, types: plainTypes)
+    case .cookieValue: pattern(TextRules.cookieValuePattern, types: plainTypes)
     case .host: pattern(TextRules.hostPattern)
     case .urlPath: pattern(TextRules.urlPathPattern)
     case .nameList: list(.object(pattern(TextRules.namePattern)))
@@ -71,9 +78,25 @@ public enum SpecSchema {
         ("type", .string("array")), ("items", referring(section)),
         ("maxItems", .integer(SpecLimits.steps)),
       ]
-    case .sectionsByName(let section): byName(section)
+    case .wordOrSection(let words, let section):
+      [("anyOf", .array([.object(word(words)), referring(section)]))]
+    case .shareList(_, let section):
+      [
+        ("type", .string("array")),
+        ("items", .object([("anyOf", .array([.object(share), referring(section)]))])),
+        ("minItems", .integer(1)), ("maxItems", .integer(SpecLimits.canarySteps)),
+      ]
+    case .sectionsByName(let section, let range): byName(section, range)
     case .choice(let section): choice(section)
     }
+  }
+
+  /// What a YAML parser makes of text without quotes.
+  private static let plainTypes = ["string", "boolean", "number"]
+  private static var share: [(String, JSONText)] { pattern(ShareText.pattern) }
+
+  private static func word(_ words: [String]) -> [(String, JSONText)] {
+    [("enum", .array(words.map { .string($0) }))]
   }
 
   private static func types(_ names: String...) -> JSONText { .array(names.map { .string($0) }) }
@@ -106,14 +129,16 @@ public enum SpecSchema {
     ]
   }
 
-  private static func byName(_ section: SpecSection) -> [(String, JSONText)] {
-    let isOnlyOne = section.id == SpecKeys.environment.id
+  private static func byName(
+    _ section: SpecSection, _ range: ClosedRange<Int>
+  ) -> [(String, JSONText)] {
+    let mayBeEmpty = range.lowerBound == 0
     return [
-      ("type", isOnlyOne ? .string("object") : types("object", "null")),
+      ("type", mayBeEmpty ? types("object", "null") : .string("object")),
       ("propertyNames", .object([("pattern", .string(TextRules.namePattern))])),
       ("additionalProperties", referring(section)),
-    ] + (isOnlyOne ? [("minProperties", .integer(1))] : [])
-      + [("maxProperties", .integer(isOnlyOne ? 1 : SpecLimits.services))]
+    ] + (mayBeEmpty ? [] : [("minProperties", .integer(range.lowerBound))])
+      + [("maxProperties", .integer(range.upperBound))]
   }
 
   private static func choice(_ section: SpecSection) -> [(String, JSONText)] {

@@ -7,6 +7,12 @@ enum TextRules {
   static let hostPattern =
     "^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
   static let urlPathPattern = "^/[^\\s#?]*$"
+  /// A token of RFC 9110, section 5.6.2: the name of a header field or of a cookie.
+  static let tokenPattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
+  /// What a header field can hold and a router can compare: visible ASCII, spaces only between.
+  static let headerValuePattern = "^[!-~]([ -~]*[!-~])?$"
+  /// The octets of a cookie's value, RFC 6265, section 4.1.1.
+  static let cookieValuePattern = "^[!#-+.-:<-\\[\\]-~-]+$"
 
   private static func isLower(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) }
   private static func isUpper(_ byte: UInt8) -> Bool { (0x41...0x5A).contains(byte) }
@@ -62,6 +68,38 @@ enum TextRules {
       message: "\(Printable.quoted(text)) cannot be the name of a secret",
       hint: isVariable(upper)
         ? "write `\(upper)`" : "use capital letters, digits and `_`, and do not begin with a digit")
+  }
+
+  /// - Parameter what: "a header field", "a cookie".
+  static func token(_ text: String, of what: String) -> Misreading? {
+    let marks = "!#$%&'*+.^_`|~-".utf8
+    let isSound = text.utf8.allSatisfy {
+      isLower($0) || isUpper($0) || isDigit($0) || marks.contains($0)
+    }
+    if isSound, (1...128).contains(text.utf8.count) { return nil }
+    return Misreading(
+      message: "\(Printable.quoted(text)) cannot be the name of \(what)",
+      hint: "use up to 128 letters, digits, `-` and `_`")
+  }
+
+  static func headerValue(_ text: String) -> Misreading? {
+    let isSound = text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+    if isSound, !text.hasPrefix(" "), !text.hasSuffix(" "), (1...1_024).contains(text.utf8.count) {
+      return nil
+    }
+    return Misreading(
+      message: "\(Printable.quoted(text)) cannot be compared with a header field",
+      hint: "write up to 1024 visible ASCII characters; spaces only between them")
+  }
+
+  static func cookieValue(_ text: String) -> Misreading? {
+    let isSound = text.utf8.allSatisfy {
+      (0x21...0x7E).contains($0) && !"\",;\\".utf8.contains($0)
+    }
+    if isSound, (1...1_024).contains(text.utf8.count) { return nil }
+    return Misreading(
+      message: "\(Printable.quoted(text)) cannot be the value of a cookie",
+      hint: "write up to 1024 visible ASCII characters, but no space and none of `\" , ; \\`")
   }
 
   static func host(_ text: String) -> Misreading? {

@@ -72,17 +72,48 @@ import Testing
       root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
-    case "environments": root["environments"] = "{ production: { \(entry) } }"
+    case "cost": root["cost"] = "{ \(entry) }"
+    case "environments":
+      let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
+      let after = name == "after" ? entry : "after: staging, \(entry)"
+      root["environments"] = "{ \(staging), production: { \(after) } }"
+    case "change": root["environments"] = "{ production: { services: { web: { \(entry) } } } }"
     case "services":
       if name == "worker" { service["health"] = nil }
       service[name] = value
-    case "rolling", "blue-green": service["strategy"] = "{ \(id): { \(entry) } }"
+    case "sticky":
+      service["route"] = "{ sticky: { \(name == "issue" ? "cookie: a, " : "")\(entry) } }"
+    case "warm-up": service["health"] = "{ warm-up: \(flow(["path": "/"], entry)) }"
+    case "migrate": service["migrate"] = flow(["contract": "./contract"], entry)
+    case "rolling", "blue-green", "canary", "ab", "shadow", "recreate", "preview", "canary-step",
+      "ab-header", "ab-cookie":
+      service["strategy"] = strategy(id, name, entry)
     default: service[id] = "{ \(entry) }"
     }
     if root["services"] == "{}" {
       root["services"] = "{ web: \(flow(service)), api: { run: ./api, worker: true } }"
     }
     return root.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
+  }
+
+  private static func strategy(_ id: String, _ name: String, _ entry: String) -> String {
+    let entry = name == "limit" ? "until: promote, \(entry)" : entry
+    let pair = flow(["name": "a", "value": "b"], entry)
+    return switch id {
+    case "preview":
+      "{ blue-green: { preview: \(flow(["host": "preview.example.com"], entry)) } }"
+    case "canary-step": "{ canary: { steps: [\(flow(["weight": "5%"], entry))] } }"
+    case "ab-header": "{ ab: { header: \(pair) } }"
+    case "ab-cookie": "{ ab: { cookie: \(pair) } }"
+    default: "{ \(id): { \(entry) } }"
+    }
+  }
+
+  /// The entries, except the one that this one replaces.
+  private static func flow(_ entries: [String: String], _ entry: String) -> String {
+    let name = String(entry.prefix { $0 != ":" })
+    let others = flow(entries.filter { $0.key != name }).dropFirst(2).dropLast(2)
+    return others.isEmpty ? "{ \(entry) }" : "{ \(others), \(entry) }"
   }
 
   private static func flow(_ entries: [String: String]) -> String {
