@@ -177,7 +177,9 @@ let package = Package(
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["SegueModel", "ControlProtocol", "LoadGenerator", "segue"],
+      dependencies: [
+        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "segue",
+      ],
       swiftSettings: strict),
   ]
 )

@@ -272,6 +272,14 @@ int segue_pidfd_send_signal(int pidfd, int signal) {
   return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0U);
 }
 
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+
+int segue_pidfd_get_fd(int pidfd, int fd) {
+  return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0U);
+}
+
 /// `P_PIDFD`, which C libraries before glibc 2.36 do not name.
 #define WAIT_BY_PIDFD ((idtype_t)3)
 

@@ -1,3 +1,4 @@
+import CLinux
 import Commands
 import ControlProtocol
 import Foundation
@@ -11,12 +12,17 @@ import ServiceLifecycle
 
 /// Sees to it that a proxy runs: adopts the one an earlier control plane started, leaves one that a
 /// service manager runs alone, and starts a new one at once when its own has died.
+///
+/// It holds the socket that the proxy takes requests on, so that the next proxy goes on with the very
+/// queue of the one that died.
 actor ProxySupervisor: Service {
   nonisolated let director: ProxyDirector
   private let options: ServeOptions
   private let logger: Logger
   private var process: DetachedProcess?
   private var restarts = 0
+  /// The open socket that each proxy is given; `nil` when an adopted one would not share its own.
+  private var listener: CInt?
   /// The proxy as it described itself last.
   private var address: String
 
@@ -43,9 +49,31 @@ actor ProxySupervisor: Service {
         address = status.address
         return
       }
+      listener = try ProxyListener.open(host: options.listen.host, port: options.listen.port)
       process = try await launch()
+    } else if let process {
+      listener = Self.listener(of: process.identity.pid)
     }
     try await awaitAnswer()
+  }
+
+  /// The listening socket of a proxy that an earlier control plane started; the kernel gives it to
+  /// whoever may trace that process. Without it, a proxy that dies refuses connections until the next
+  /// one listens, as it would with nobody holding the socket.
+  private static func listener(of proxy: Int32) -> CInt? {
+    let process = segue_pidfd_open(proxy)
+    guard process >= 0 else { return nil }
+    defer { close(process) }
+    // Passed descriptors begin at 3 (sd_listen_fds(3)).
+    let copy = segue_pidfd_get_fd(process, 3)
+    guard copy >= 0 else { return nil }
+    var listens: CInt = 0
+    var size = socklen_t(MemoryLayout<CInt>.size)
+    guard getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens == 1 else {
+      close(copy)
+      return nil
+    }
+    return copy
   }
 
   private func launch() async throws -> DetachedProcess {
@@ -56,7 +84,8 @@ actor ProxySupervisor: Service {
           "\(options.listen)",
         ],
         environment: ProcessPlatform.standardEnvironment(), directory: options.state,
-        logFile: Self.logFile(options.state), identityFile: Self.identityFile(options.state)))
+        logFile: Self.logFile(options.state), identityFile: Self.identityFile(options.state),
+        passedDescriptors: listener.map { [$0] } ?? []))
   }
 
   private func awaitAnswer() async throws {

@@ -159,11 +159,17 @@ import Testing
       _ = try await segue.push()
       let before = try await segue.decode(StatusReply.self, "status")
       let pid = try #require(before.proxy.pid)
+      let load = try segue.load()
       kill(pid, SIGKILL)
       try await until("the proxy answers again", deadline: .seconds(10)) {
         let answer = try await segue.run(["curl", "-sS", "-m", "2", segue.url])
         return answer.standardOutput == "hello"
       }
+      let report = await load.stop()
+      #expect(report.failed <= Installation.loadConnections, "\(report.failures)")
+      #expect(
+        !report.failures.contains { $0.kind == .refused },
+        "new connections wait in the queue of the socket: \(report.failures)")
       let after = try await segue.decode(StatusReply.self, "status")
       #expect(after.proxy.pid != pid)
     }

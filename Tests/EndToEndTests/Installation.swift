@@ -225,7 +225,11 @@ final class Installation: @unchecked Sendable {
     try? FileManager.default.removeItem(atPath: root)
   }
 
-  func load(connections: Int = 4, postShare: Int = 30, postPath: String? = nil) throws -> LoadRun {
+  static let loadConnections = 4
+
+  func load(connections: Int = loadConnections, postShare: Int = 30, postPath: String? = nil) throws
+    -> LoadRun
+  {
     let run = try LoadRun(
       LoadPlan(
         url: url + "/", postPath: postPath, connections: connections, postShare: postShare,

@@ -114,6 +114,10 @@ int segue_pidfd_open(pid_t pid);
 /// whether the process still exists.
 int segue_pidfd_send_signal(int pidfd, int signal);
 
+/// A copy of descriptor `fd` of the process behind `pidfd` (`pidfd_getfd(2)`, Linux 5.6). Needs the
+/// right to trace that process; fails with `EPERM` without it.
+int segue_pidfd_get_fd(int pidfd, int fd);
+
 enum segue_wait_outcome {
   /// It still runs.
   SEGUE_WAIT_RUNNING = 0,
