@@ -90,6 +90,7 @@ import Testing
     var name: String { "\(strategy.name): \(fault.rawValue) at \(moment.rawValue)" }
 
     func run() async throws {
+      let began = ContinuousClock.now
       let before = load.snapshot()
       let status = try await segue.decode(StatusReply.self, "status")
       let old = try #require(status.services.first?.live?.id)
@@ -99,6 +100,8 @@ import Testing
       try await heal()
       try await settle()
       try await judge(failedBefore: before.failed)
+      let failed = load.snapshot().failed - before.failed
+      print("chaos: \(name): \(failed) failed, \(ContinuousClock.now - began)")
     }
 
     /// Commits and moves the branch as a push does, without the hook that would wait.

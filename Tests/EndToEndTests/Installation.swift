@@ -84,6 +84,8 @@ final class Installation: @unchecked Sendable {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = files[0].1
     process.standardError = files[1].1
+    // Foundation keeps a process, and so its files, for longer than anybody needs them.
+    defer { for file in files { try? file.1.close() } }
     let status = try await Self.exit(of: process, deadline: deadline)
     let texts = files.map { (try? String(contentsOfFile: $0.0, encoding: .utf8)) ?? "" }
     for file in files { try? FileManager.default.removeItem(atPath: file.0) }
