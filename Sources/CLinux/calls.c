@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -173,6 +175,26 @@ int segue_eventfd_drain(int fd) {
   } while (result < 0 && errno == EINTR);
   return result < 0 && errno == EAGAIN ? 0 : result;
 }
+
+// MARK: Memory
+
+static int release_program(struct dl_phdr_info *info, size_t size, void *unused) {
+  (void)size;
+  (void)unused;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (size_t index = 0; index < info->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &info->dlpi_phdr[index];
+    // A writable segment may hold changes that exist nowhere else.
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) continue;
+    const uintptr_t start = (info->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+    const uintptr_t end = info->dlpi_addr + segment->p_vaddr + segment->p_filesz;
+    madvise((void *)start, (end - start) & ~(page - 1), MADV_DONTNEED);
+  }
+  // The first entry is the program itself; libraries are shared with others anyway.
+  return 1;
+}
+
+void segue_release_program_pages(void) { dl_iterate_phdr(release_program, NULL); }
 
 // MARK: Files
 

@@ -12,8 +12,11 @@ public import Logging
 public enum ProxyProcess {
   /// Serves until SIGTERM, SIGINT or the control socket asks for the end, then drains and returns.
   ///
+  /// - Parameter onReady: Called once it serves.
   /// - Throws: `PortError` when the proxy cannot start.
-  public static func run(_ configuration: ProxyConfiguration, logger: Logger) async throws {
+  public static func run(
+    _ configuration: ProxyConfiguration, logger: Logger, onReady: @Sendable () -> Void = {}
+  ) async throws {
     let server = try await ProxyServer.start(configuration, logger: logger)
     let queue = DispatchQueue(label: "segue.proxy-signals")
     let sources = [SIGTERM, SIGINT].map { number in
@@ -24,6 +27,7 @@ public enum ProxyProcess {
       return source
     }
     ServiceManager.notify("READY=1")
+    onReady()
     await server.waitUntilClosed()
     for source in sources { source.cancel() }
     logger.info("proxy has shut down")

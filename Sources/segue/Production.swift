@@ -1,3 +1,4 @@
+import CLinux
 import Commands
 import ControlPlane
 import ControlProtocol
@@ -160,7 +161,7 @@ struct Production: Composition {
       StreamLogHandler.standardError(label: "segue.proxy")
     }
     do {
-      try await ProxyProcess.run(configuration, logger: logger)
+      try await ProxyProcess.run(configuration, logger: logger) { segue_release_program_pages() }
     } catch let error as PortError {
       throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
     }

@@ -208,6 +208,14 @@ int segue_eventfd_signal(int eventfd);
 /// Resets it; succeeds also when it was not set.
 int segue_eventfd_drain(int eventfd);
 
+// MARK: Memory
+
+/// Gives back what this program's own file has in memory of its code and constants. What is needed
+/// again is read again, from the page cache; what only the start needed stays away. Starting a Swift
+/// program touches most of its metadata, and so counts tens of megabytes as resident that nothing
+/// looks at afterwards.
+void segue_release_program_pages(void);
+
 // MARK: Files
 
 /// Gives the blocks of a range back to the file system; the file's length stays, the range reads as
