@@ -229,13 +229,14 @@ final class Installation: @unchecked Sendable {
 
   static let loadConnections = 4
 
-  func load(connections: Int = loadConnections, postShare: Int = 30, postPath: String? = nil) throws
-    -> LoadRun
-  {
+  func load(
+    connections: Int = loadConnections, postShare: Int = 30, postPath: String? = nil,
+    rate: Int = 400
+  ) throws -> LoadRun {
     let run = try LoadRun(
       LoadPlan(
         url: url + "/", postPath: postPath, connections: connections, postShare: postShare,
-        rate: 400, duration: .seconds(600), timeout: .seconds(20)))
+        rate: rate, duration: .seconds(600), timeout: .seconds(20)))
     try run.start()
     return run
   }
