@@ -75,7 +75,7 @@ demo: build ## Watch three commits go live, be refused and be rolled back, under
 	Scripts/demo
 
 .PHONY: bench-overhead
-bench-overhead: release ## Measure the time Segue adds to a rollout, and its memory when idle
+bench-overhead: release ## Measure what Segue adds to a rollout, its switch, and its memory when idle
 	Scripts/bench-overhead
 
 .PHONY: docs
