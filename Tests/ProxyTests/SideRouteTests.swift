@@ -39,6 +39,27 @@ import Testing
     }
   }
 
+  @Test func aVariantIsReachedWhileTheOthersWait() async throws {
+    try await withPair { proxy, first, second in
+      var table = Fixture.pair(
+        first.port, second.port, role: .requests(.header(name: "x-b", value: "1")))
+      table.versions = []
+      table.holdLimit = .minutes(10)
+      try await proxy.director.apply(table)
+      let waiting = try proxy.connect()
+      try waiting.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+      try await proxy.untilHeld(1)
+      #expect(try await onThread { try proxy.connect().get(headers: "X-B: 1\r\n").text } == "b")
+      second.stop()
+      let other = try proxy.connect()
+      try other.write("GET / HTTP/1.1\r\nHost: a\r\nX-B: 1\r\n\r\n")
+      try await proxy.untilHeld(2)
+      try await proxy.route([first.port], generation: 2)
+      #expect(try await onThread { try waiting.readResponse().text } == "a")
+      #expect(try await onThread { try other.readResponse().text } == "a")
+    }
+  }
+
   @Test func aVariantThatIsDownCostsNothing() async throws {
     let good = try Backend.named("a")
     let dead = try RefusingPort()
