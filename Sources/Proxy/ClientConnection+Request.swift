@@ -31,13 +31,13 @@ extension ClientConnection {
         ? respondLocally(503, "the routing tables were lost and have not come back yet")
         : respondLocally(404, "no service has this host and path")
     }
-    let service = worker.services[matched]
+    let (service, isPreview) = worker.service(at: matched)
     self.service = service
-    guard !service.versions.isEmpty else {
-      service.unavailable += 1
-      return respondLocally(503, "\(service.key) has no instance that is ready")
-    }
-    startAttempt(onFreshConnection: false)
+    way = .versions
+    issued = nil
+    mirror = nil
+    wasHeld = false
+    if service.isPlain { startAttempt(onFreshConnection: false) } else { findWay(isPreview) }
   }
 
   /// An upgrade that can be tunnelled: not to HTTP/2, which would carry requests past the router, and
@@ -58,12 +58,12 @@ extension ClientConnection {
     hasSent = false
     guard let service,
       let (tally, instance) = service.choose(
-        unit: unit, tried: tried, now: worker.now, random: &worker.random)
-    else {
-      return respondLocally(502, "no instance of \(service?.key.description ?? "it") answered")
-    }
+        ServiceLane.Wish(way: way, unit: unit, tried: tried, needsRoom: needsRoom),
+        now: worker.now, random: &worker.random)
+    else { return noInstance() }
     self.tally = tally
     self.instance = instance
+    if wasHeld { takeRoom(on: instance) }
     tally.inFlight += 1
     instance.inFlight += 1
     let onceOnly = !parser.method.isIdempotent
@@ -119,6 +119,7 @@ extension ClientConnection {
     upstream.write(message)
     upstream.flush()
     watchRequest()
+    if mirror != nil { offerCopy() }
     resumeReading()
   }
 
@@ -134,6 +135,7 @@ extension ClientConnection {
       upstream.write(body)
       upstream.flush()
       watchRequest()
+      if mirror != nil { offerCopy() }
     } catch {
       failExchange(error.status, error.reason, blame: false)
     }
@@ -192,7 +194,7 @@ extension ClientConnection {
     switch decision {
     case .onAnotherInstance:
       tried.append(failedOn)
-      guard hasUntriedInstance else { break }
+      guard service?.hasUntried(way, tried) ?? false || mayBeHeld else { break }
       failedTally?.retried += 1
       releaseAttempt()
       return startAttempt(onFreshConnection: false)
@@ -203,13 +205,6 @@ extension ClientConnection {
     case .giveUp: break
     }
     failExchange(502, Self.reason(failure), blame: true)
-  }
-
-  private var hasUntriedInstance: Bool {
-    guard let service else { return false }
-    return service.versions.contains { lane in
-      lane.instances.contains { instance in !tried.contains { $0 === instance } }
-    }
   }
 
   private static func reason(_ failure: AttemptFailure) -> String {
@@ -234,6 +229,7 @@ extension ClientConnection {
 
   /// Takes the request off its instance's account.
   func releaseAttempt() {
+    if room != nil { returnRoom() }
     instance?.inFlight -= 1
     tally?.inFlight -= 1
     instance = nil
@@ -246,6 +242,8 @@ extension ClientConnection {
     let connection = upstream
     upstream = nil
     connection?.discard()
+    if copy != nil { endCopy(isWhole: false) }
+    if isHeld { withdraw() }
     releaseAttempt()
     service = nil
   }

@@ -42,8 +42,10 @@ extension ClientConnection {
       closes ? .close : self.parser.minorVersion == 0 ? .keepAliveSaid : .keepAlive
     let body: Int
     if case .length(let length) = framing { body = Int(min(length, 16_384)) } else { body = 1_024 }
+    copy?.primaryBegan(parser, head: head, framing: framing)
     var message = worker.allocator.buffer(capacity: head.readableBytes + 96 + body)
-    MessageWriter.writeResponse(parser, head: head, framing: sent, end: end, to: &message)
+    MessageWriter.writeResponse(
+      parser, head: head, framing: sent, end: end, lines: issued, to: &message)
     stage(message)
     set(.response, worker.spans.responseSilence)
     return true
@@ -82,6 +84,7 @@ extension ClientConnection {
     let end = worker.readClock()
     tally?.noteResponse(
       status: responseStatus, microseconds: end > startedAt ? (end - startedAt) / 1_000 : 0)
+    if copy != nil { endCopy(isWhole: true) }
     let connection = upstream
     upstream = nil
     releaseAttempt()
@@ -161,7 +164,8 @@ extension ClientConnection {
     phase = .tunnel
     keepsAlive = false
     var message = worker.allocator.buffer(capacity: head.readableBytes + 96)
-    MessageWriter.writeResponse(parser, head: head, framing: .none, end: .upgrade, to: &message)
+    MessageWriter.writeResponse(
+      parser, head: head, framing: .none, end: .upgrade, lines: issued, to: &message)
     stage(message)
     let early = upstream.becomeTunnel()
     if early.readableBytes > 0 { stage(early) }

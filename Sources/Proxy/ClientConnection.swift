@@ -36,6 +36,7 @@ final class ClientConnection: ChannelDuplexHandler {
     case clientStalled
     case linger
     case tunnel
+    case held
   }
 
   let worker: Worker
@@ -69,6 +70,24 @@ final class ClientConnection: ChannelDuplexHandler {
   var sentAttempts = 0
   var hasSent = false
 
+  // What only some tables ask for.
+  var way = RequestWay.versions
+  /// Who the request comes from; only of account when there are several versions.
+  var unit = StickyUnit("")
+  /// The line that gives the client its cookie.
+  var issued: ByteBuffer?
+  /// Gets a copy of the request once it is whole.
+  var mirror: MirrorLane?
+  var copy: MirroredRequest?
+  var isHeld = false
+  var heldSince: UInt64 = 0
+  /// Has just come out of a hold, and goes only where there is room.
+  var needsRoom = false
+  var wasHeld = false
+  /// The instance on whose account of requests out of a hold this one stands.
+  var room: Instance?
+  var releasedAt: UInt64 = 0
+
   // The response.
   var out: ByteBuffer?
   var responseBegan = false
@@ -84,7 +103,7 @@ final class ClientConnection: ChannelDuplexHandler {
   private var deadline: UInt64
   /// Octets that waited for the client when it was last seen not to read.
   private var stalledAt = 0
-  private(set) var unit = StickyUnit("")
+  private(set) var addressUnit = StickyUnit("")
   private(set) var forwarded: ByteBuffer
 
   init(worker: Worker) {
@@ -102,7 +121,7 @@ final class ClientConnection: ChannelDuplexHandler {
 
   func channelActive(context: ChannelHandlerContext) {
     let address = context.remoteAddress?.ipAddress ?? "unknown"
-    unit = StickyUnit(address)
+    addressUnit = StickyUnit(address)
     forwarded.writeString("X-Forwarded-For: \(address)\r\nX-Forwarded-Proto: http\r\n")
     set(.idle, worker.spans.clientIdle)
     if !worker.add(self) { context.close(promise: nil) }
@@ -176,7 +195,7 @@ final class ClientConnection: ChannelDuplexHandler {
     case .lingering: if outputEnded { context?.close(promise: nil) }
     case .tunnel: upstream?.closeOutput()
     case .exchange:
-      if bodyIsCutShort { cut() }
+      if bodyIsCutShort { cut() } else if isHeld { probeClient() }
     }
   }
 
@@ -303,6 +322,9 @@ final class ClientConnection: ChannelDuplexHandler {
     case .response:
       tally?.failed += 1
       cut()
+    case .held:
+      service?.noteExpired(after: heldSpan)
+      respondLocally(503, "no instance became ready in time")
     }
   }
 }

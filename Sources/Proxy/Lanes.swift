@@ -2,58 +2,31 @@ import NIOCore
 import SegueModel
 import TrafficRouting
 
-/// One instance as one event loop sees it.
-final class Instance {
-  let endpoint: Endpoint
-  let address: SocketAddress
-  var inFlight = 0
-  /// Uptime in nanoseconds until which the instance is the last choice.
-  var penalisedUntil: UInt64 = 0
-  /// Unused connections, the latest used last.
-  var idle: [UpstreamConnection] = []
-  /// No longer in any table: what is in flight ends, nothing new begins.
-  var isRetired = false
-
-  init(endpoint: Endpoint, address: SocketAddress) {
-    self.endpoint = endpoint
-    self.address = address
-  }
-
-  /// Closes what nobody uses.
-  func closeIdle() {
-    let connections = idle
-    idle.removeAll()
-    for connection in connections { connection.discard() }
-  }
-}
-
-/// What one event loop counted for one release of one service.
-final class VersionTally {
-  let release: ReleaseID
-  var responses: [UInt64] = [0, 0, 0, 0, 0]
-  var failed: UInt64 = 0
-  var retried: UInt64 = 0
-  var inFlight = 0
-  var latency = [UInt64](repeating: 0, count: LatencyHistogram.bucketCount)
-
-  init(release: ReleaseID) { self.release = release }
-
-  func noteResponse(status: Int, microseconds: UInt64) {
-    responses[min(max(status / 100, 1), 5) - 1] += 1
-    latency[LatencyHistogram.bucket(microseconds: microseconds)] += 1
-  }
-
-  var counters: VersionCounters {
-    VersionCounters(
-      release: release, responses: responses, failed: failed, retried: retried,
-      inFlight: inFlight, latency: latency)
-  }
-}
-
 /// One version of a service: its counters and its instances.
 struct VersionLane {
   let tally: VersionTally
   let instances: [Instance]
+}
+
+/// The release beside the versions, and who gets there.
+struct SideLane {
+  enum Role {
+    case requests(RequestTest)
+    case host
+    case mirror(MirrorLane)
+  }
+
+  let role: Role
+  let lane: VersionLane
+}
+
+/// Which instances of a service a request may go to.
+enum RequestWay {
+  case versions
+  /// To the release beside the versions, and only when none of its instances can be tried to them.
+  case sideFirst
+  /// Nowhere else: whoever asks for the preview must not be shown something else.
+  case sideOnly
 }
 
 /// One service as one event loop sees it. Outlives the tables that describe it.
@@ -62,8 +35,18 @@ final class ServiceLane {
   static let keptReleases = 32
 
   let key: ServiceKey
+  unowned let worker: Worker
+  var held = HeldRequests()
   private(set) var generation = Generation.zero
   private(set) var versions: [VersionLane] = []
+  private(set) var side: SideLane?
+  private(set) var sticky = StickySource(nil)
+  /// With no version: how long requests wait for one, in nanoseconds.
+  private(set) var holdLimit: UInt64?
+  /// One version, nothing beside it and nobody waiting: a request need not be looked at any closer.
+  private(set) var isPlain = false
+  /// Kept when the mirror leaves, for whoever asks later.
+  private var mirrored: MirrorTally?
   private var split: StickySplit
   /// In order of first appearance.
   private var tallies: [VersionTally] = []
@@ -71,48 +54,94 @@ final class ServiceLane {
   private var leaving: [Instance] = []
   var unavailable: UInt64 = 0
 
-  init(key: ServiceKey) {
+  init(key: ServiceKey, worker: Worker) {
     self.key = key
+    self.worker = worker
     split = StickySplit([], service: key)
   }
 
+  /// Each once, also if a table names it twice.
+  private var instances: [Instance] {
+    var seen: Set<ObjectIdentifier> = []
+    let all = versions.flatMap(\.instances) + (side?.lane.instances ?? [])
+    return all.filter { seen.insert(ObjectIdentifier($0)).inserted }
+  }
+
   /// Goes over to `table`. Instances that stay keep their connections; those that leave close
-  /// the unused ones now and the others when their requests end.
+  /// the unused ones now and the others when their requests end. Whoever is held goes on being held
+  /// until ``settleHeld()``.
   func adopt(_ table: ServiceTable, addresses: [Endpoint: SocketAddress]) {
-    let before = versions.flatMap(\.instances)
-    generation = table.generation
-    versions = table.versions.map { version in
+    let before = instances
+    var known = before
+    func lane(_ release: ReleaseID, _ endpoints: [Endpoint]) -> VersionLane {
       VersionLane(
-        tally: tally(of: version.release),
-        instances: version.endpoints.compactMap { endpoint in
-          if let known = before.first(where: { $0.endpoint == endpoint }) { return known }
-          if let back = leaving.firstIndex(where: { $0.endpoint == endpoint }) {
-            let instance = leaving.remove(at: back)
-            instance.isRetired = false
-            return instance
-          }
-          return addresses[endpoint].map { Instance(endpoint: endpoint, address: $0) }
+        tally: tally(of: release),
+        instances: endpoints.compactMap { endpoint in
+          if let same = known.first(where: { $0.endpoint == endpoint }) { return same }
+          guard
+            let instance = returned(endpoint)
+              ?? addresses[endpoint].map({
+                Instance(endpoint: endpoint, address: $0)
+              })
+          else { return nil }
+          known.append(instance)
+          return instance
         })
     }
+    generation = table.generation
+    versions = table.versions.map { lane($0.release, $0.endpoints) }
+    adoptSide(table.side, lane: table.side.map { lane($0.release, $0.endpoints) })
     split = StickySplit(table.versions.map { ($0.release, $0.weight) }, service: key)
-    let kept = versions.flatMap(\.instances)
-    for instance in before where !kept.contains(where: { $0 === instance }) {
-      instance.isRetired = true
-      instance.closeIdle()
-      leaving.append(instance)
-    }
+    sticky = StickySource(table.route.sticky)
+    holdLimit = table.holdLimit.map { ProxyLimits.nanoseconds($0) }
+    let kept = instances
+    for instance in before where !kept.contains(where: { $0 === instance }) { leave(instance) }
     forgetOldest()
+    updatePlain()
+  }
+
+  /// An instance that is on its way out and comes back.
+  private func returned(_ endpoint: Endpoint) -> Instance? {
+    guard let index = leaving.firstIndex(where: { $0.endpoint == endpoint }) else { return nil }
+    let instance = leaving.remove(at: index)
+    instance.isRetired = false
+    return instance
+  }
+
+  private func leave(_ instance: Instance) {
+    instance.isRetired = true
+    instance.closeIdle()
+    leaving.append(instance)
+  }
+
+  private func adoptSide(_ target: SideTarget?, lane: VersionLane?) {
+    let before = side
+    side = nil
+    guard let target, let lane else { return }
+    switch target.role {
+    case .requests(let match): side = SideLane(role: .requests(RequestTest(match)), lane: lane)
+    case .host: side = SideLane(role: .host, lane: lane)
+    case .mirror(let spec):
+      var tally = MirrorTally(release: target.release)
+      // A release that is still the mirror goes on being counted; one that is it again begins anew.
+      if case .mirror(let current) = before?.role, current.tally.release == target.release {
+        tally = current.tally
+      }
+      mirrored = tally
+      side = SideLane(role: .mirror(MirrorLane(spec, lane: lane, tally: tally)), lane: lane)
+    }
   }
 
   /// The service is gone: everything leaves.
   func retire() {
-    for instance in versions.flatMap(\.instances) {
-      instance.isRetired = true
-      instance.closeIdle()
-      leaving.append(instance)
-    }
+    for instance in instances { leave(instance) }
     versions = []
+    side = nil
+    holdLimit = nil
+    updatePlain()
   }
+
+  func updatePlain() { isPlain = versions.count == 1 && side == nil && held.isEmpty }
 
   /// Nothing is in flight on anything that left.
   var isQuiet: Bool { leaving.allSatisfy { $0.inFlight == 0 } }
@@ -126,7 +155,8 @@ final class ServiceLane {
 
   private func forgetOldest() {
     leaving.removeAll { $0.inFlight == 0 }
-    let current = Set(versions.map { ObjectIdentifier($0.tally) })
+    var current = Set(versions.map { ObjectIdentifier($0.tally) })
+    if let side { current.insert(ObjectIdentifier(side.lane.tally)) }
     var surplus = tallies.count - current.count - Self.keptReleases
     tallies.removeAll { tally in
       guard surplus > 0, tally.inFlight == 0, !current.contains(ObjectIdentifier(tally)) else {
@@ -137,41 +167,25 @@ final class ServiceLane {
     }
   }
 
-  /// An instance for a request: of the unit's own version while it has one that was not tried, else of
-  /// any other.
-  func choose(
-    unit: StickyUnit, tried: [Instance], now: UInt64, random: inout FastRandom
-  ) -> (tally: VersionTally, instance: Instance)? {
-    guard let own = split.choose(unit) else { return nil }
-    for step in 0..<versions.count {
-      let lane = versions[(own + step) % versions.count]
-      let instances = lane.instances
-      let index = InstanceChoice.choose(count: instances.count, random: &random) { index in
-        let instance = instances[index]
-        return InstanceStanding(
-          inFlight: instance.inFlight, isPenalised: instance.penalisedUntil > now,
-          isTried: !tried.isEmpty && tried.contains { $0 === instance })
-      }
-      if let index { return (lane.tally, instances[index]) }
-    }
-    return nil
-  }
-
   /// Closes connections to instances that have been unused for too long.
   func sweep(now: UInt64) {
-    for lane in versions {
-      for instance in lane.instances where !instance.idle.isEmpty {
-        let expired = instance.idle.filter { $0.idleDeadline <= now }
-        guard !expired.isEmpty else { continue }
-        instance.idle.removeAll { $0.idleDeadline <= now }
-        for connection in expired { connection.discard() }
-      }
+    for lane in versions { Self.sweep(lane, now: now) }
+    if let side { Self.sweep(side.lane, now: now) }
+    sweepHeld(now: now)
+  }
+
+  private static func sweep(_ lane: VersionLane, now: UInt64) {
+    for instance in lane.instances where !instance.idle.isEmpty {
+      let expired = instance.idle.filter { $0.idleDeadline <= now }
+      guard !expired.isEmpty else { continue }
+      instance.idle.removeAll { $0.idleDeadline <= now }
+      for connection in expired { connection.discard() }
     }
   }
 
   var report: ServiceReport {
     var inFlight: [InstanceID: Int] = [:]
-    for instance in versions.flatMap(\.instances) {
+    for instance in instances {
       inFlight[instance.endpoint.instance, default: 0] += instance.inFlight
     }
     for instance in leaving where instance.inFlight > 0 {
@@ -179,6 +193,75 @@ final class ServiceLane {
     }
     return ServiceReport(
       key: key, generation: generation, versions: tallies.map(\.counters), inFlight: inFlight,
-      unavailable: unavailable)
+      unavailable: unavailable, held: held.report, mirrored: mirrored?.report)
+  }
+}
+
+/// Choosing an instance.
+extension ServiceLane {
+  /// Where a request goes that did not come to the preview's host.
+  func way(of block: FieldBlock, _ head: ByteBuffer) -> RequestWay {
+    guard case .requests(let test) = side?.role else { return .versions }
+    return test.holds(for: block, head.readableBytesUInt8Span) ? .sideFirst : .versions
+  }
+
+  /// What a choice needs to know of a request.
+  struct Wish {
+    var way: RequestWay
+    var unit: StickyUnit
+    var tried: [Instance]
+    /// Comes out of a hold: only to instances that have room for one more of those.
+    var needsRoom: Bool
+  }
+
+  /// An instance for a request: of the unit's own version while it has one that was not tried, else of
+  /// any other.
+  func choose(
+    _ wish: Wish, now: UInt64, random: inout FastRandom
+  ) -> (tally: VersionTally, instance: Instance)? {
+    let room = wish.needsRoom ? worker.releaseLimit : .max
+    if wish.way != .versions, let side {
+      if let instance = Self.choose(from: side.lane, wish, room, now: now, random: &random) {
+        return (side.lane.tally, instance)
+      }
+    }
+    guard wish.way != .sideOnly, let own = split.choose(wish.unit) else { return nil }
+    for step in 0..<versions.count {
+      let lane = versions[(own + step) % versions.count]
+      if let instance = Self.choose(from: lane, wish, room, now: now, random: &random) {
+        return (lane.tally, instance)
+      }
+    }
+    return nil
+  }
+
+  private static func choose(
+    from lane: VersionLane, _ wish: Wish, _ room: Int, now: UInt64,
+    random: inout FastRandom
+  ) -> Instance? {
+    let instances = lane.instances
+    let tried = wish.tried
+    let index = InstanceChoice.choose(count: instances.count, random: &random) { index in
+      let instance = instances[index]
+      return InstanceStanding(
+        inFlight: instance.inFlight, isPenalised: instance.penalisedUntil > now,
+        isTried: (!tried.isEmpty && tried.contains { $0 === instance })
+          || instance.released >= room)
+    }
+    return index.map { instances[$0] }
+  }
+
+  /// The instances that a request should go to, if nothing fails.
+  func preferred(_ way: RequestWay, _ unit: StickyUnit) -> [Instance] {
+    if way != .versions, let side { return side.lane.instances }
+    guard way != .sideOnly, let own = split.choose(unit) else { return [] }
+    return versions[own].instances
+  }
+
+  /// Whether there is an instance that a request of this way may still be sent to.
+  func hasUntried(_ way: RequestWay, _ tried: [Instance]) -> Bool {
+    func isUntried(_ instance: Instance) -> Bool { !tried.contains { $0 === instance } }
+    if way != .versions, let side, side.lane.instances.contains(where: isUntried) { return true }
+    return way != .sideOnly && versions.contains { $0.instances.contains(where: isUntried) }
   }
 }

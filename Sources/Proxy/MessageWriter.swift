@@ -12,6 +12,8 @@ enum MessageWriter {
     let fallbackHost: String
     let upgrades: Bool
     let framing: BodyFraming
+    /// The request goes to somebody else as well, whose answer counts.
+    var isCopy = false
   }
 
   static func writeRequest(
@@ -45,7 +47,10 @@ enum MessageWriter {
       }
       if let length = parser.block.contentLength { out.writeLength(length) }
       if edit.framing == .chunked { out.writeStaticString("Transfer-Encoding: chunked\r\n") }
-      if edit.upgrades, let upgrade = parser.block.upgrade {
+      if edit.isCopy {
+        // A connection for each copy: one that went stale in a pool would look like a failed answer.
+        out.writeStaticString("X-Segue-Shadow: 1\r\nConnection: close\r\n")
+      } else if edit.upgrades, let upgrade = parser.block.upgrade {
         out.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
         out.copy(upgrade, of: bytes)
         out.writeStaticString("\r\n")
@@ -68,15 +73,17 @@ enum MessageWriter {
     case interim
   }
 
+  /// - Parameter lines: lines of the router's own, each with its CRLF.
   static func writeResponse(
     _ parser: ResponseParser, head: ByteBuffer, framing: BodyFraming, end: ResponseEnd,
-    to out: inout ByteBuffer
+    lines: ByteBuffer? = nil, to out: inout ByteBuffer
   ) {
     head.withUnsafeReadableBytes { bytes in
       out.writeStaticString("HTTP/1.1 ")
       out.copy(parser.statusRange, of: bytes)
       out.writeStaticString("\r\n")
       parser.block.forEachKeptRun(isRequest: false) { out.copy($0, of: bytes) }
+      if let lines { out.writeImmutableBuffer(lines) }
       switch framing {
       case .chunked: out.writeStaticString("Transfer-Encoding: chunked\r\n")
       case .length(let length): out.writeLength(length)

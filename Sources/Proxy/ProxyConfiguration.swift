@@ -43,6 +43,15 @@ public struct ProxyLimits: Hashable, Sendable {
   public var connections = 10_000
   /// Idle connections kept per instance and event loop.
   public var idlePerInstance = 256
+  /// Requests held by one event loop until there is an instance; above it 503.
+  public var heldRequests = 1_000
+  /// Requests out of a hold that an instance gets at once, from all event loops together; the next
+  /// ones follow as those are answered.
+  public var releasedPerInstance = 32
+  /// Copies of requests that one event loop has under way; above it none are made.
+  public var mirroredRequests = 64
+  /// The body of either answer to a copied request; above it the two are not compared.
+  public var mirroredBody = 262_144
 
   /// First octet of a head to its last; then 408.
   public var readHead = Milliseconds.seconds(10)
@@ -67,6 +76,11 @@ public struct ProxyLimits: Hashable, Sendable {
   public var poolIdleOnce = Milliseconds.seconds(1)
   /// How long an instance that refused a connection is the last choice.
   public var penalty = Milliseconds.seconds(1)
+  /// How long a request out of a hold keeps others waiting for its answer; one that takes longer,
+  /// an event stream say, must not hold up the rest.
+  public var releaseGrace = Milliseconds.seconds(1)
+  /// From the start of a copied request to the end of both answers.
+  public var mirrorAnswer = Milliseconds.seconds(10)
   /// How long an idle client connection is kept open once the proxy is shutting down, for the request
   /// that may already be on its way.
   public var drainIdle = Milliseconds.seconds(2)
@@ -83,8 +97,9 @@ public struct ProxyLimits: Hashable, Sendable {
   /// How often deadlines are looked at: a quarter of the shortest, from 5 ms to 500 ms.
   var tick: Milliseconds {
     let shortest =
-      [readHead, clientIdle, responseHead, bodyProgress, linger, poolIdle, drainIdle]
-      .min() ?? .seconds(2)
+      [
+        readHead, clientIdle, responseHead, bodyProgress, linger, poolIdle, drainIdle, mirrorAnswer,
+      ].min() ?? .seconds(2)
     return Milliseconds(min(max(shortest.count / 4, 5), 500))
   }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 public import Logging
 import NIOCore
@@ -21,6 +22,8 @@ public final class ProxyServer: Sendable {
   private let controlGroup: MultiThreadedEventLoopGroup
   private let workers: [Worker]
   private let keeper: TableKeeper
+  /// One thread's worth, so that comparing never takes all cores from serving.
+  private let comparer = DispatchQueue(label: "segue.proxy-mirror", qos: .utility)
   private let state: Mutex<State>
   /// The last client has gone.
   private let drained = Gate()
@@ -43,10 +46,11 @@ public final class ProxyServer: Sendable {
     group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let share = max(DescriptorLimit.raise(wanting: configuration.limits.connections) / threads, 1)
+    let comparer = comparer
     workers = group.makeIterator().map { loop in
       Worker(
-        loop: loop, limits: configuration.limits, connectionLimit: share,
-        seed: UInt64.random(in: .min ... .max))
+        loop: loop, limits: configuration.limits, connectionLimit: share, loops: threads,
+        seed: UInt64.random(in: .min ... .max), comparer: comparer)
     }
     let controlLoop = controlGroup.next()
     keeper = TableKeeper(
@@ -217,6 +221,8 @@ public final class ProxyServer: Sendable {
     }
     guard isFirst else { return await stopped.wait() }
     for worker in workers { try? await worker.loop.submit { worker.stop() }.get() }
+    // What is being compared still reports to its event loop.
+    await withCheckedContinuation { done in comparer.async { done.resume() } }
     for group in [group, controlGroup] {
       do {
         try await group.shutdownGracefully()

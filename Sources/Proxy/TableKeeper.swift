@@ -130,39 +130,3 @@ final class TableKeeper: @unchecked Sendable {
     }
   }
 }
-
-enum ReportMerge {
-  /// One report per service, in the order of their keys; the generation is the oldest any event loop
-  /// still serves by.
-  static func merge(_ parts: [[ServiceReport]]) -> [ServiceReport] {
-    var merged: [ServiceKey: ServiceReport] = [:]
-    for report in parts.joined() {
-      guard var sum = merged[report.key] else {
-        merged[report.key] = report
-        continue
-      }
-      sum.generation = min(sum.generation, report.generation)
-      sum.unavailable += report.unavailable
-      for (instance, count) in report.inFlight { sum.inFlight[instance, default: 0] += count }
-      for version in report.versions {
-        if let index = sum.versions.firstIndex(where: { $0.release == version.release }) {
-          sum.versions[index].add(version)
-        } else {
-          sum.versions.append(version)
-        }
-      }
-      merged[report.key] = sum
-    }
-    return merged.values.sorted { $0.key < $1.key }
-  }
-}
-
-extension VersionCounters {
-  fileprivate mutating func add(_ other: VersionCounters) {
-    for index in responses.indices { responses[index] += other.responses[index] }
-    failed += other.failed
-    retried += other.retried
-    inFlight += other.inFlight
-    for index in latency.indices { latency[index] += other.latency[index] }
-  }
-}

@@ -178,8 +178,9 @@ final class UpstreamConnection: ChannelDuplexHandler {
       discard()
       return client.attemptFailed(.closedDuringResponse)
     }
-    if taken > 0, let piece = buffer.readSlice(length: taken), !client.unwrapsChunks {
-      client.stage(piece)
+    if taken > 0, let piece = buffer.readSlice(length: taken) {
+      client.copy?.primaryTook(piece)
+      if !client.unwrapsChunks { client.stage(piece) }
     }
     guard framer.isComplete else { return }
     client.completeResponse(instanceKeepsAlive: parser.keepsAlive && buffer.readableBytes == 0)

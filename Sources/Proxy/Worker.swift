@@ -1,3 +1,4 @@
+import Dispatch
 import Logging
 import NIOCore
 import NIOPosix
@@ -20,8 +21,20 @@ final class Worker: @unchecked Sendable {
   private(set) var matcher = RouteMatcher([])
   /// In the order of the tables; what the matcher's answers index.
   private(set) var services: [ServiceLane] = []
+  /// What the matcher's answers beyond the services index: those with a host for a preview.
+  private var previews: [ServiceLane] = []
   /// Without a table, but with requests in flight.
   private var retired: [ServiceLane] = []
+  /// Requests held for all services together.
+  var heldCount = 0
+  /// Requests out of a hold that one instance may have from this event loop at once.
+  let releaseLimit: Int
+  /// By their ids.
+  var copies: [UInt64: MirroredRequest] = [:]
+  var lastCopy: UInt64 = 0
+  /// Where answers are compared.
+  let comparer: DispatchQueue
+  private(set) var mirrorConnector: ClientBootstrap?
   /// The tables on disk were damaged and nobody has brought new ones: no route is then not the
   /// client's mistake.
   var lostTables = false
@@ -36,7 +49,7 @@ final class Worker: @unchecked Sendable {
   /// The limits in nanoseconds, worked out once.
   struct Spans {
     let readHead, clientIdle, responseHead, bodyProgress, responseSilence, tunnelIdle: UInt64
-    let linger, poolIdle, poolIdleOnce, penalty, drainIdle: UInt64
+    let linger, poolIdle, poolIdleOnce, penalty, drainIdle, releaseGrace, mirrorAnswer: UInt64
 
     init(_ limits: ProxyLimits) {
       readHead = ProxyLimits.nanoseconds(limits.readHead)
@@ -50,10 +63,20 @@ final class Worker: @unchecked Sendable {
       poolIdleOnce = ProxyLimits.nanoseconds(limits.poolIdleOnce)
       penalty = ProxyLimits.nanoseconds(limits.penalty)
       drainIdle = ProxyLimits.nanoseconds(limits.drainIdle)
+      releaseGrace = ProxyLimits.nanoseconds(limits.releaseGrace)
+      mirrorAnswer = ProxyLimits.nanoseconds(limits.mirrorAnswer)
     }
   }
 
-  init(loop: any EventLoop, limits: ProxyLimits, connectionLimit: Int, seed: UInt64) {
+  /// - Parameters:
+  ///   - loops: how many workers there are.
+  ///   - comparer: where answers to copied requests are compared.
+  init(
+    loop: any EventLoop, limits: ProxyLimits, connectionLimit: Int, loops: Int, seed: UInt64,
+    comparer: DispatchQueue
+  ) {
+    releaseLimit = max(limits.releasedPerInstance / max(loops, 1), 1)
+    self.comparer = comparer
     self.loop = loop
     self.limits = limits
     self.connectionLimit = connectionLimit
@@ -75,6 +98,7 @@ final class Worker: @unchecked Sendable {
           try channel.pipeline.syncOperations.addHandler(UpstreamConnection(worker: self))
         }
       }
+    mirrorConnector = makeMirrorConnector()
     let tick = TimeAmount.milliseconds(limits.tick.count)
     ticker = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { [unowned self] _ in
       sweep()
@@ -86,6 +110,7 @@ final class Worker: @unchecked Sendable {
     ticker = nil
     for service in services { service.retire() }
     for service in retired { service.retire() }
+    abandonCopies()
   }
 
   /// Reads the clock; the moment then also serves as ``now``.
@@ -99,6 +124,7 @@ final class Worker: @unchecked Sendable {
     readClock()
     for service in services { service.sweep(now: now) }
     for client in clients { client.check(now: now) }
+    checkCopies(now: now)
     if isDraining, now >= drainingSince + spans.drainIdle {
       for client in clients where client.isIdle { client.closeIdle() }
     }
@@ -113,7 +139,7 @@ final class Worker: @unchecked Sendable {
     lostTables = lost
     let before = services + retired
     services = tables.map { table in
-      let lane = before.first { $0.key == table.key } ?? ServiceLane(key: table.key)
+      let lane = before.first { $0.key == table.key } ?? ServiceLane(key: table.key, worker: self)
       if lane.generation != table.generation || !services.contains(where: { $0 === lane }) {
         lane.adopt(table, addresses: addresses)
       }
@@ -123,7 +149,27 @@ final class Worker: @unchecked Sendable {
     let gone = before.filter { !kept.contains(ObjectIdentifier($0)) }
     for lane in gone { lane.retire() }
     retired = Array(gone.suffix(100))
-    matcher = RouteMatcher(tables.map(\.route))
+    adoptRoutes(tables)
+    // Only now, when a request that is let go finds everything in its new place.
+    for lane in services + gone { lane.settleHeld() }
+  }
+
+  /// A preview has the path of its service and a host of its own.
+  private func adoptRoutes(_ tables: [ServiceTable]) {
+    var routes = tables.map(\.route)
+    previews = []
+    for (table, lane) in zip(tables, services) {
+      guard case .host(let host) = table.side?.role else { continue }
+      previews.append(lane)
+      routes.append(RouteSpec(host: host, pathPrefix: table.route.pathPrefix))
+    }
+    matcher = RouteMatcher(routes)
+  }
+
+  /// The service at an index of the matcher's, and whether it is its preview that was asked for.
+  func service(at index: Int) -> (lane: ServiceLane, isPreview: Bool) {
+    index < services.count
+      ? (services[index], false) : (previews[index - services.count], true)
   }
 
   /// Services without a table are told of until their last request is done.
@@ -161,6 +207,7 @@ final class Worker: @unchecked Sendable {
     if let drained { return drained.futureResult }
     isDraining = true
     drainingSince = readClock()
+    for lane in services { lane.settleHeld() }
     let promise = loop.makePromise(of: Void.self)
     drained = promise
     if clients.isEmpty {

@@ -10,7 +10,8 @@ public enum FieldName: UInt8, Hashable, Sendable {
   case upgrade
   case expect
   case te
-  /// `X-Forwarded-*`, `X-Real-IP` and `Forwarded`: a client's word about itself, which is replaced.
+  /// `X-Forwarded-*`, `X-Real-IP`, `Forwarded` and `X-Segue-Shadow`: a client's word about what only
+  /// the router knows, which is replaced.
   case forwarded
   /// A name that an application behind CGI-like gateways would read as one of the above, such as
   /// `Content_Length` or `X_Forwarded_For`: never passed on.
@@ -34,6 +35,8 @@ public enum FieldName: UInt8, Hashable, Sendable {
     case 14:
       if bytes.matches("content-length", in: range) { return .contentLength }
       if resembles("content-length", bytes, range) { return .imitation }
+      if bytes.matches("x-segue-shadow", in: range) { return .forwarded }
+      if resembles("x-segue-shadow", bytes, range) { return .imitation }
     case 16:
       if bytes.matches("proxy-connection", in: range) { return .proxyConnection }
     case 17:

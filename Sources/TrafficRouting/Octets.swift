@@ -7,6 +7,8 @@ extension UInt8 {
   static let colon: UInt8 = 58
   static let comma: UInt8 = 44
   static let slash: UInt8 = 47
+  static let semicolon: UInt8 = 59
+  static let equalsSign: UInt8 = 61
 
   /// `tchar`: two 64-bit sets, one bit for each ASCII code.
   @inline(__always)

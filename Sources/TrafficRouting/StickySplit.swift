@@ -6,16 +6,29 @@ public import SegueModel
   import Darwin
 #endif
 
-/// Who a version is chosen for: a client address today, a cookie or a user another time. Two requests
+/// Who a version is chosen for: a client's address, or what a header field or a cookie says. Two requests
 /// of one unit go to the same version as long as the shares allow it.
 public struct StickyUnit: Hashable, Sendable {
   let hash: UInt64
 
   public init(_ bytes: some Sequence<UInt8>) {
-    // FNV-1a gathers the octets; neighbours stay neighbours until `Avalanche.mix` parts them.
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    var hash = Self.seed
+    for byte in bytes { hash = Self.gather(byte, into: hash) }
     self.hash = Avalanche.mix(hash)
+  }
+
+  /// The same unit as that of the octets of `range` on their own.
+  public init(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+    var hash = Self.seed
+    for index in range { hash = Self.gather(bytes[index], into: hash) }
+    self.hash = Avalanche.mix(hash)
+  }
+
+  /// FNV-1a gathers the octets; neighbours stay neighbours until `Avalanche.mix` parts them.
+  private static let seed: UInt64 = 0xCBF2_9CE4_8422_2325
+
+  private static func gather(_ byte: UInt8, into hash: UInt64) -> UInt64 {
+    (hash ^ UInt64(byte)) &* 0x100_0000_01B3
   }
 
   public init(_ text: String) { self.init(text.utf8) }

@@ -44,7 +44,7 @@ public struct TableSet: Hashable, Codable, Sendable {
 
   /// - Returns: whether anything changed; `false` when this very table is in force already.
   public mutating func apply(_ table: ServiceTable) throws(TableRefusal) -> Bool {
-    try Self.check(table)
+    try TableCheck.check(table)
     if let index = tables.firstIndex(where: { $0.key == table.key }) {
       let current = tables[index]
       if table.generation < current.generation {
@@ -82,27 +82,5 @@ public struct TableSet: Hashable, Codable, Sendable {
     removed.append(Removal(key: key, generation: generation))
     if removed.count > Self.removalLimit { removed.removeFirst() }
     return true
-  }
-
-  private static func check(_ table: ServiceTable) throws(TableRefusal) {
-    guard table.route.pathPrefix.hasPrefix("/") else {
-      throw .unsound("the path prefix \(table.route.pathPrefix) does not begin with /")
-    }
-    guard !table.versions.isEmpty else { return }
-    var total = 0
-    for version in table.versions {
-      guard version.weight > .none else {
-        throw .unsound("\(version.release) has no share of the traffic")
-      }
-      guard !version.endpoints.isEmpty else { throw .unsound("\(version.release) has no instance") }
-      total += version.weight.value
-      for endpoint in version.endpoints where !(1...65_535).contains(endpoint.port) {
-        throw .unsound("\(endpoint.instance) has no valid port: \(endpoint.port)")
-      }
-    }
-    guard total == 1_000 else { throw .unsound("the shares add to \(total), not to 1000") }
-    guard Set(table.versions.map(\.release)).count == table.versions.count else {
-      throw .unsound("a release is named twice")
-    }
   }
 }

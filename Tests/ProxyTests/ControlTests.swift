@@ -109,7 +109,10 @@ import Testing
       go.withLock { $0 = true }
       backend.stop()
     }
-    try await withProxy { proxy in
+    var limits = ProxyLimits()
+    // However long this machine takes to come to the next line.
+    limits.drainIdle = .seconds(60)
+    try await withProxy(limits: limits) { proxy in
       try await proxy.route([backend.port])
       let (idle, busy) = try await onThread {
         let idle = try proxy.connect()
@@ -121,7 +124,7 @@ import Testing
       try await eventually("it is in flight") {
         try await proxy.report().inFlight.values.reduce(0, +) == 1
       }
-      try await proxy.director.shutdown(deadline: .seconds(20))
+      try await proxy.director.shutdown(deadline: .seconds(120))
       try await onThread {
         // A request on a connection that had been told nothing is still answered, and told now.
         let last = try idle.get()

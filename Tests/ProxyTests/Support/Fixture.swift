@@ -64,7 +64,7 @@ func withProxy(
   let server = try await ProxyServer.start(configuration, logger: logger)
   let fixture = Fixture(
     server: server,
-    director: ProxyDirector(controlSocket: own + "/control", deadline: .seconds(20)),
+    director: ProxyDirector(controlSocket: own + "/control", deadline: .seconds(60)),
     directory: own)
   do {
     try await body(fixture)
@@ -75,12 +75,12 @@ func withProxy(
   await server.shutdownGracefully(deadline: .zero)
 }
 
-/// Waits until a condition holds, at most 20 s.
+/// Waits until a condition holds, at most 60 s.
 func eventually(
   _ what: Comment, _ condition: () async throws -> Bool,
   sourceLocation: SourceLocation = #_sourceLocation
 ) async throws {
-  let end = ContinuousClock.now + .seconds(20)
+  let end = ContinuousClock.now + .seconds(60)
   while ContinuousClock.now < end {
     if try await condition() { return }
     try await Task.sleep(for: .milliseconds(5))

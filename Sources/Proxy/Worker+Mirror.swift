@@ -1,0 +1,76 @@
+import Dispatch
+import NIOCore
+import NIOPosix
+import SegueModel
+import TrafficRouting
+
+/// Copies of requests.
+extension Worker {
+  func makeMirrorConnector() -> ClientBootstrap {
+    ClientBootstrap(group: loop)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .connectTimeout(.milliseconds(limits.connect.count))
+      .channelInitializer { [unowned self] channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(MirrorConnection(worker: self))
+        }
+      }
+  }
+
+  /// Sends a copy of the client's request, which is whole, unless too many are under way.
+  func startCopy(of client: ClientConnection, to lane: MirrorLane) -> MirroredRequest? {
+    let instances = lane.lane.instances
+    let index = InstanceChoice.choose(count: instances.count, random: &random) { index in
+      InstanceStanding(
+        inFlight: instances[index].inFlight, isPenalised: instances[index].penalisedUntil > now)
+    }
+    guard let index, copies.count < limits.mirroredRequests, let mirrorConnector else {
+      lane.tally.noteSkipped()
+      return nil
+    }
+    let instance = instances[index]
+    lastCopy += 1
+    let copy = MirroredRequest(client, to: instance, lane: lane, id: lastCopy)
+    copies[lastCopy] = copy
+    var message = allocator.buffer(
+      capacity: client.head.readableBytes + 384 + (client.replay?.readableBytes ?? 0))
+    MessageWriter.writeRequest(
+      client.parser, head: client.head,
+      edit: MessageWriter.RequestEdit(
+        forwarded: client.forwarded, fallbackHost: instance.endpoint.host, upgrades: false,
+        framing: client.framing, isCopy: true),
+      to: &message)
+    if let body = client.replay { message.writeImmutableBuffer(body) }
+    mirrorConnector.connect(to: instance.address).assumeIsolated().whenComplete { result in
+      let channel = try? result.get()
+      copy.connected(
+        try? channel?.pipeline.syncOperations.handler(type: MirrorConnection.self),
+        message: message)
+    }
+    return copy
+  }
+
+  /// Compares off the event loop: reading two bodies takes longer than any client should wait. The
+  /// copy counts as under way meanwhile, so that what waits to be compared is bounded.
+  func compare(
+    _ there: ComparedAnswer, _ here: ComparedAnswer, names: [String], copy id: UInt64
+  ) {
+    comparer.async { [self] in
+      let comparison = AnswerComparison(there: there, here: here, names: names)
+      loop.execute { [self] in copies[id]?.compared(comparison) }
+    }
+  }
+
+  func forgetCopy(_ id: UInt64) { copies[id] = nil }
+
+  func checkCopies(now: UInt64) {
+    guard !copies.isEmpty else { return }
+    for copy in Array(copies.values) { copy.check(now: now) }
+  }
+
+  func abandonCopies() {
+    let abandoned = Array(copies.values)
+    copies = [:]
+    for copy in abandoned { copy.abandon() }
+  }
+}
