@@ -39,6 +39,7 @@ let package = Package(
   products: [
     .executable(name: "segue", targets: ["segue"]),
     .executable(name: "segue-load", targets: ["segue-load"]),
+    .executable(name: "segue-simulate", targets: ["segue-simulate"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -59,6 +60,9 @@ let package = Package(
     .target(name: "Ports", dependencies: ["SegueModel"], swiftSettings: core),
     .target(name: "TrafficRouting", dependencies: ["SegueModel"], swiftSettings: strict),
     .target(name: "Evidence", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
+    .target(
+      name: "SimulationKit", dependencies: ["SegueModel", "RolloutEngine", "TrafficRouting"],
+      swiftSettings: core),
 
     // Adapters: each knows the core and one piece of the world, never one another.
     .target(name: "CLinux"),
@@ -121,6 +125,9 @@ let package = Package(
     .target(name: "LoadGenerator", swiftSettings: strict),
     .executableTarget(
       name: "segue-load", dependencies: ["LoadGenerator", argumentParser], swiftSettings: strict),
+    .executableTarget(
+      name: "segue-simulate", dependencies: ["RolloutEngine", "SimulationKit"],
+      swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),

@@ -82,7 +82,7 @@ extension ServiceState {
     return RolloutStart(
       id: nextRolloutID, kind: .deploy, from: live, to: release,
       requestedBy: order.requestedBy, reason: nil,
-      stages: StagePlan.forward(to: release, outgoing: outgoing ?? 0),
+      stages: StagePlan.forward(to: release, outgoing: outgoing ?? 0, from: live),
       expands: expands ? true : nil)
   }
 

@@ -107,6 +107,7 @@ extension ServiceState {
   /// Nothing that should serve is ready. What served until now and still can, goes on; if nothing can,
   /// those that were ready once: an answer from them is likelier than from nobody.
   private var lastResort: [VersionTarget] {
+    guard !split.sides.isEmpty else { return [] }
     for version in table.proposed?.versions ?? [] {
       let able = version.endpoints.filter { instances[$0.instance]?.isReady ?? false }
       if !able.isEmpty {
