@@ -96,7 +96,8 @@ extension ServiceState {
     warm[from.id] = nil
     restoringUntil = now + from.spec.deadlines.ready
     let recreate = StagePlan.exclusive(ended.to) ?? StagePlan.exclusive(from)
-    if recreate != nil || from.spec.route == nil {
+    let onlyFrom = split.sides.allSatisfy { $0.release == from.id }
+    if recreate != nil || onlyFrom || from.spec.route == nil {
       split = .all(to: from)
       split.holdLimit = recreate?.holdLimit
     } else {

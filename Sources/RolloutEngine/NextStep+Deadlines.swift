@@ -103,6 +103,7 @@ extension ServiceState {
       let reason = "the router did not acknowledge the table within \(patience)"
       return [wayBack(rollout, .failure, reason, at: now)] + proposal(at: now)
     }
-    return proposal(at: now)
+    let again = proposal(at: now)
+    return again.isEmpty ? nil : again
   }
 }

@@ -62,7 +62,8 @@ extension ServiceState {
   /// Whether no instance stands in the way: what cannot run twice waits until those of other releases
   /// are gone.
   private func mayRun(_ release: ServiceRelease) -> Bool {
-    let isExclusive = release.spec.strategy.isExclusive
+    // After an incident the plan of what is left over is not known any more; the hold tells.
+    let isExclusive = release.spec.strategy.isExclusive || split.holdLimit != nil
     for other in instances where other.release != release.id {
       if isExclusive || known(other.release)?.spec.strategy.isExclusive == true { return false }
     }

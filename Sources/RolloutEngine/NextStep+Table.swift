@@ -30,6 +30,7 @@ extension ServiceState {
   private var isTableCurrent: Bool {
     guard let route else { return true }
     guard let proposed = table.proposed else { return desiredVersions.isEmpty }
+    guard servedRoute != nil else { return proposed.versions.isEmpty && proposed.side == nil }
     if proposed.holdLimit != split.holdLimit || proposed.route != route { return isEmptyAndWas }
     guard isSideCurrent(proposed.side) else { return false }
     var index = 0
@@ -77,7 +78,7 @@ extension ServiceState {
     return index == endpoints.count
   }
 
-  /// What the split means for the instances that are ready now; `nil` for a worker.
+  /// What the split means for the instances that are ready now; `nil` for what never had a route.
   var desiredTable: ServiceTable? {
     guard let route else { return nil }
     return ServiceTable(
@@ -85,8 +86,12 @@ extension ServiceState {
       versions: desiredVersions, side: desiredSide, holdLimit: split.holdLimit)
   }
 
+  /// What is not served any more keeps its last route, with an empty table: the router must let go of
+  /// its instances.
+  private var route: RouteSpec? { servedRoute ?? table.proposed?.route }
+
   /// The route of the release that requests go by: a new one's counts once the traffic turns to it.
-  private var route: RouteSpec? {
+  private var servedRoute: RouteSpec? {
     guard let rollout else { return live?.spec.route }
     guard let from = rollout.from else { return rollout.to.spec.route }
     let isTurned =
@@ -96,6 +101,7 @@ extension ServiceState {
   }
 
   private var desiredVersions: [VersionTarget] {
+    guard servedRoute != nil else { return [] }
     var versions = split.sides.compactMap { side in
       target(side.release, side.weight, limit: side.instances, where: \.isReady)
     }
@@ -120,7 +126,7 @@ extension ServiceState {
   }
 
   private var desiredSide: SideTarget? {
-    guard let beside = split.beside,
+    guard servedRoute != nil, let beside = split.beside,
       let target = target(beside.release, .all, limit: beside.instances, where: \.isReady)
     else { return nil }
     return SideTarget(role: beside.role, release: beside.release, endpoints: target.endpoints)

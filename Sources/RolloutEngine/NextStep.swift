@@ -24,8 +24,11 @@ extension ServiceState {
     if !table.isSettled, let by = table.acknowledgeBy { wait(until: by) }
     if let rollout {
       if case .back(_, _, let by) = rollout.direction { wait(until: by) }
-      if case .holding(_, let until, _) = rollout.phase { wait(until: until) }
-      if let pause = rollout.pause { wait(until: pause.until) }
+      if let pause = rollout.pause {
+        wait(until: pause.until)
+      } else if case .holding(_, let until, _) = rollout.phase {
+        wait(until: until)
+      }
     }
     if let running = migrations.running { wait(until: running.by + Self.grace) }
     if migrations.running == nil, rollout == nil, onlyLiveRuns, restoringUntil == nil,

@@ -89,7 +89,8 @@ extension Simulation {
       guard let run = runner.position(of: release, step, attempt),
         let outcome = runner.runs[run].outcome
       else { return plan(.perform(row: row, shell: shell), in: 500) }
-      try settle(.reportMigrated(release, step, outcome, output: []), row, by: shell)
+      try settle(
+        .reportMigrated(release, step, outcome, output: [], attempt: attempt), row, by: shell)
     case .issueReceipt: break
     }
   }
@@ -295,9 +296,10 @@ extension Simulation {
       try settle(.reportDied(id, reason: "could not be started: no memory"), row, by: shell)
     case .applyTable(let table):
       try settle(.reportTableFailed(table.generation, reason: "refused"), row, by: shell)
-    case .migrate(let release, let step, _):
+    case .migrate(let release, let step, let attempt):
+      let outcome = MigrationOutcome.failed("exited with status 1")
       try settle(
-        .reportMigrated(release, step, .failed("exited with status 1"), output: []), row, by: shell)
+        .reportMigrated(release, step, outcome, output: [], attempt: attempt), row, by: shell)
     case .awaitDrain, .stopInstance, .issueReceipt:
       // These are tried again.
       plan(.perform(row: row, shell: shell), in: 1_000)

@@ -78,17 +78,30 @@ extension Simulation {
     guard let owner else { return retry(command) }
     note("somebody says \(describe(command))")
     switch try submit(command, by: owner) {
-    case .recorded, .gone: break
+    case .recorded: break
+    case .gone:
+      // Whether it was recorded before the control plane died, only the journal knows.
+      if !knows(command) { retry(command) }
     case .refused(let refusal): note("refused: \(refusal.message)")
     case .unavailable: retry(command)
     }
   }
 
-  /// A person sees that it did not work and says it again, later, if it was a deploy.
+  /// In a fixed story, a person sees that it did not work and says it again.
   private mutating func retry(_ command: RolloutCommand) {
-    guard case .deploy = command else { return }
-    ordersLeft += options.scenario == nil ? 1 : 0
+    guard options.scenario != nil else { return }
+    unheard = command
     plan(.order, in: 500)
+  }
+
+  private func knows(_ command: RolloutCommand) -> Bool {
+    switch command {
+    case .deploy(let order):
+      journal.replica.known(order.release.id) != nil
+        || journal.replica.takenBack[order.release.id] != nil
+    case .rollBack: journal.replica.rollout?.kind == .rollback
+    default: true
+    }
   }
 
   // MARK: Meddling
@@ -132,6 +145,10 @@ extension Simulation {
 
   /// The first deploy, then the deploy or its rollback, each when the one before has ended.
   private mutating func storyCommand() -> RolloutCommand {
+    if let command = unheard {
+      unheard = nil
+      return command
+    }
     let goesBack = options.scenario?.story == .rollback && releases.count == 2
     ordersLeft -= 1
     waitsForIdle = ordersLeft > 0 || (options.scenario?.story == .rollback && !goesBack)

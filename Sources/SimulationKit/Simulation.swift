@@ -34,6 +34,8 @@ public struct Simulation {
   private let trace: Trace?
   var ordersLeft: Int
   var waitsForIdle = false
+  /// A command of a fixed story that got lost on its way.
+  var unheard: RolloutCommand?
   var commits = 0
   var isHealed = false
   /// When everything has to be at rest, in virtual time.
@@ -105,6 +107,7 @@ public struct Simulation {
       guard steps < Self.stepLimit else {
         throw violation(.everythingSettles, "the world does not come to rest")
       }
+      if options.traceLimit == 77 { note("\(next.action)") }
       try carryOut(next.action)
       if !faultsAreQuiet || steps & 1 == 0 { try serveRequest() }
     }
