@@ -108,7 +108,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "ControlProtocol", "ControlClient", "SpecFile", argumentParser,
+        "SegueModel", "SimulationKit", "ControlProtocol", "ControlClient", "SpecFile",
+        argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -126,7 +127,7 @@ let package = Package(
     .executableTarget(
       name: "segue-load", dependencies: ["LoadGenerator", argumentParser], swiftSettings: strict),
     .executableTarget(
-      name: "segue-simulate", dependencies: ["RolloutEngine", "SimulationKit"],
+      name: "segue-simulate", dependencies: ["SimulationKit"],
       swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
@@ -141,6 +142,9 @@ let package = Package(
     .testTarget(name: "SegueModelTests", dependencies: ["SegueModel"], swiftSettings: strict),
     .testTarget(
       name: "RolloutEngineTests", dependencies: ["SegueModel", "RolloutEngine"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SimulationKitTests", dependencies: ["SegueModel", "RolloutEngine", "SimulationKit"],
       swiftSettings: strict),
     .testTarget(name: "EvidenceTests", dependencies: ["Evidence", "Ports"], swiftSettings: strict),
     .testTarget(

@@ -78,10 +78,10 @@ extension ServiceState {
       live = ended.to
       warm[ended.to.id] = nil
       split = .all(to: ended.to)
-    case .incident where ended.from != nil:
+    case .incident:
       takenBack[ended.to.id] = reason ?? outcome.rawValue
-      if let from = ended.from { endUnfinished(ended, from, at: now) }
-    case .rolledBack, .aborted, .superseded, .incident:
+      endUnfinished(ended, at: now)
+    case .rolledBack, .aborted, .superseded:
       if outcome != .superseded { takenBack[ended.to.id] = reason ?? outcome.rawValue }
       if let from = ended.from { warm[from.id] = nil }
       split = ended.from.map { .all(to: $0) } ?? .none
@@ -90,9 +90,11 @@ extension ServiceState {
 
   /// The last good table stays until the release that is live has its full number again. What cannot
   /// run twice leaves at once, and requests are held until the live one is back.
-  private mutating func endUnfinished(
-    _ ended: Rollout, _ from: ServiceRelease, at now: Instant
-  ) {
+  private mutating func endUnfinished(_ ended: Rollout, at now: Instant) {
+    guard let from = ended.from else {
+      split = Split(sides: [], holdLimit: StagePlan.exclusive(ended.to)?.holdLimit)
+      return
+    }
     warm[from.id] = nil
     restoringUntil = now + from.spec.deadlines.ready
     let recreate = StagePlan.exclusive(ended.to) ?? StagePlan.exclusive(from)

@@ -61,11 +61,15 @@ extension ServiceState {
 
   /// Whether no instance stands in the way: what cannot run twice waits until those of other releases
   /// are gone.
-  private func mayRun(_ release: ServiceRelease) -> Bool {
-    // After an incident the plan of what is left over is not known any more; the hold tells.
-    let isExclusive = release.spec.strategy.isExclusive || split.holdLimit != nil
+  func mayRun(_ release: ServiceRelease) -> Bool {
+    let isExclusive = release.spec.strategy.isExclusive
     for other in instances where other.release != release.id {
-      if isExclusive || known(other.release)?.spec.strategy.isExclusive == true { return false }
+      guard let plan = known(other.release) else {
+        // Left over by an incident: whether it may have company, only the hold tells.
+        if isExclusive || split.holdLimit != nil { return false }
+        continue
+      }
+      if isExclusive || plan.spec.strategy.isExclusive { return false }
     }
     return true
   }

@@ -35,7 +35,7 @@ extension ServiceState {
     guard isSideCurrent(proposed.side) else { return false }
     var index = 0
     for side in split.sides {
-      let count = min(ready(of: side.release), side.instances)
+      let count = min(able(of: side.release), side.instances)
       guard count > 0 else { continue }
       guard index < proposed.versions.count else { return false }
       let version = proposed.versions[index]
@@ -61,7 +61,7 @@ extension ServiceState {
 
   private func isSideCurrent(_ side: SideTarget?) -> Bool {
     guard let beside = split.beside else { return side == nil }
-    let count = min(ready(of: beside.release), beside.instances)
+    let count = min(able(of: beside.release), beside.instances)
     guard let side else { return count == 0 }
     return side.role == beside.role && side.release == beside.release
       && side.endpoints.count == count && areReady(side.endpoints, of: beside.release)
@@ -70,7 +70,7 @@ extension ServiceState {
   /// Whether these are the first ready instances of the release, in order.
   private func areReady(_ endpoints: [Endpoint], of release: ReleaseID) -> Bool {
     var index = 0
-    for instance in instances where instance.release == release && instance.isReady {
+    for instance in instances where instance.release == release && mayServe(instance) {
       guard index < endpoints.count else { return true }
       guard instance.endpoint == endpoints[index] else { return false }
       index += 1
@@ -103,7 +103,7 @@ extension ServiceState {
   private var desiredVersions: [VersionTarget] {
     guard servedRoute != nil else { return [] }
     var versions = split.sides.compactMap { side in
-      target(side.release, side.weight, limit: side.instances, where: \.isReady)
+      target(side.release, side.weight, limit: side.instances, where: mayServe)
     }
     if versions.isEmpty, split.holdLimit == nil { versions = lastResort }
     if versions.count == 1 { versions[0].weight = .all }
@@ -120,14 +120,30 @@ extension ServiceState {
         return [VersionTarget(release: version.release, weight: .all, endpoints: able)]
       }
     }
+    let stillReady = split.sides.compactMap { side in
+      blocked[side.release] == nil || side.release == live?.id
+        ? target(side.release, side.weight, limit: side.instances, where: \.isReady) : nil
+    }
+    guard stillReady.isEmpty else { return stillReady }
     return split.sides.compactMap { side in
       target(side.release, side.weight, limit: side.instances, where: \.isUnready)
     }
   }
 
+  /// It is ready; and of a release that is taken back, nothing is brought into the table any more.
+  private func mayServe(_ instance: Instance) -> Bool {
+    guard instance.isReady else { return false }
+    guard let rollout, rollout.isGoingBack, instance.release == rollout.to.id else { return true }
+    return isInTable(instance.id)
+  }
+
+  private func able(of release: ReleaseID) -> Int {
+    instances.count(of: release, where: mayServe)
+  }
+
   private var desiredSide: SideTarget? {
     guard servedRoute != nil, let beside = split.beside,
-      let target = target(beside.release, .all, limit: beside.instances, where: \.isReady)
+      let target = target(beside.release, .all, limit: beside.instances, where: mayServe)
     else { return nil }
     return SideTarget(role: beside.role, release: beside.release, endpoints: target.endpoints)
   }

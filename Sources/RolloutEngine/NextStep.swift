@@ -5,7 +5,8 @@ extension ServiceState {
   /// until a report arrives or a deadline passes.
   func nextStep(at now: Instant) -> [RolloutEvent]? {
     dueDeadline(at: now) ?? restoration(at: now) ?? migrationStep(at: now) ?? queuedDeploy()
-      ?? shiftAfterIncident() ?? missingInstance(at: now) ?? staleTable(at: now) ?? surplusInstance(at: now)
+      ?? shiftAfterIncident() ?? missingInstance(at: now) ?? staleTable(at: now) ?? surplusInstance(
+        at: now)
       ?? stageStep(at: now)
   }
 
@@ -38,7 +39,7 @@ extension ServiceState {
     }
     if let restoringUntil { wait(until: restoringUntil) }
     for release in managedReleases where kept(of: release) < demand(of: release) {
-      wait(until: restartTime(of: release))
+      if let plan = known(release), mayRun(plan) { wait(until: restartTime(of: release)) }
     }
     return earliest.map { max($0, now) }
   }
@@ -73,7 +74,7 @@ extension ServiceState {
   /// nothing else is left.
   private func shiftAfterIncident() -> [RolloutEvent]? {
     guard rollout == nil, let live, live.spec.route != nil else { return nil }
-    if split.sides.count == 1, split.sides[0].release == live.id { return nil }
+    guard split != .all(to: live) else { return nil }
     let readyNow = ready(of: live.id)
     let isCovered = split.sides.contains { $0.release != live.id && ready(of: $0.release) > 0 }
     guard readyNow >= live.spec.instances || (readyNow > 0 && !isCovered) else { return nil }

@@ -29,9 +29,11 @@ struct ReleaseModel {
   /// - Parameter number: Counts from 1 within a run.
   init(number: Int, height: Int, swarm: Swarm, generator: inout Generator) {
     let migrates = generator.chance(swarm.migrationShare)
-    let migrate = migrates
+    let migrate =
+      migrates
       ? MigrateSpec(
-        expand: "expand", contract: generator.chance(700) || swarm.faults == .none ? "contract" : nil,
+        expand: "expand",
+        contract: generator.chance(700) || swarm.faults == .none ? "contract" : nil,
         timeout: .seconds(generator.time(5...60)),
         contractAfter: .seconds(generator.time(0...60))) : nil
     let spec = ServiceSpec(

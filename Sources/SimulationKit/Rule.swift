@@ -28,7 +28,8 @@ public enum Rule: Int, CaseIterable, Hashable, Sendable, CustomStringConvertible
     case .weightsAddUp: "weights add to 1000"
     case .generationsGrow: "generations only grow, and a stale writer is refused"
     case .replayIsExact: "the replayed state is the live state"
-    case .intentComesFirst: "no effect without a recorded intent, and a repeated one changes nothing"
+    case .intentComesFirst:
+      "no effect without a recorded intent, and a repeated one changes nothing"
     case .oneRolloutAtATime: "at most one rollout per service"
     case .drainComesFirst: "nothing is stopped with requests in flight before its drain deadline"
     case .blockedStaysOut: "a release that failed a gate is never brought into a table"

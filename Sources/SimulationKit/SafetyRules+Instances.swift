@@ -26,7 +26,8 @@ extension SafetyRules {
           || state.known(other.release)?.spec.strategy.isExclusive == true
         if isExclusive {
           throw broken(
-            .exclusiveStaysAlone, "\(id) of \(release) is ordered while \(other.id) of "
+            .exclusiveStaysAlone,
+            "\(id) of \(release) is ordered while \(other.id) of "
               + "\(other.release) runs")
         }
       }
@@ -78,7 +79,8 @@ extension SafetyRules {
     _ release: ReleaseID, _ step: MigrationStep, _ attempt: Int, _ state: ServiceState
   ) throws(Violation) {
     if migrations.contains(where: { $0 == (release, step, attempt) }) {
-      throw broken(.migrationRunsOnce, "attempt \(attempt) at \(step) of \(release) is ordered twice")
+      throw broken(
+        .migrationRunsOnce, "attempt \(attempt) at \(step) of \(release) is ordered twice")
     }
     migrations.append((release, step, attempt))
     guard step == .contract else { return try expandOnce(release) }
@@ -112,7 +114,7 @@ extension SafetyRules {
       for endpoint in version.endpoints
       where state.instances[endpoint.instance]?.isReady == true { return }
     }
-    for instance in state.instances where instance.isReady {
+    for instance in state.instances where instance.isReady && !isBlocked(instance.release) {
       if state.split.sides.contains(where: { $0.release == instance.release }) {
         throw broken(.capacityStays, "\(instance.id) is ready, and nobody serves")
       }

@@ -201,7 +201,8 @@ struct SafetyRules {
     let least = min(capacityFloor(state), wereReady)
     if areReady < least {
       throw broken(
-        .capacityStays, "a table takes \(dropped) ready instances away and leaves \(areReady), not "
+        .capacityStays,
+        "a table takes \(dropped) ready instances away and leaves \(areReady), not "
           + "\(least)")
     }
   }
@@ -217,6 +218,8 @@ struct SafetyRules {
     }
     return min(from.spec.instances, rollout.to.spec.instances - knobs.maxUnavailable)
   }
+
+  func isBlocked(_ release: ReleaseID) -> Bool { blocked.contains { $0.release == release } }
 
   static func serves(_ table: ServiceTable, _ release: ReleaseID) -> Bool {
     table.versions.contains { $0.release == release } || table.side?.release == release

@@ -101,8 +101,11 @@ extension Simulation {
   {
     switch try submit(command, by: shell, completing: row) {
     case .unavailable:
-      if command == .tick { plan(.perform(row: row, shell: shell), in: 20 + latency() * 10) }
-      else { plan(.finish(row: row, shell: shell), in: 20 + latency() * 10) }
+      if command == .tick {
+        plan(.perform(row: row, shell: shell), in: 20 + latency() * 10)
+      } else {
+        plan(.finish(row: row, shell: shell), in: 20 + latency() * 10)
+      }
     case .refused(let refusal):
       throw violation(.everythingSettles, "a report was refused: \(refusal.message)")
     case .recorded: try checkRepeat(command, by: shell)
@@ -116,7 +119,8 @@ extension Simulation {
     else { return }
     var state = shells[index].state
     guard let events = try? state.carryOut(command, at: wall), events.isEmpty else {
-      throw violation(.intentComesFirst, "reported once more, a result changes something: \(command)")
+      throw violation(
+        .intentComesFirst, "reported once more, a result changes something: \(command)")
     }
   }
 
@@ -269,7 +273,8 @@ extension Simulation {
       .init(release: release, step: step, attempt: attempt, boot: platform.boot))
     let timeout = model.release.spec.migrate?.timeout ?? .zero
     let takes =
-      model.migration(step) == .hangs ? timeout.count : generator.time(1...max(1, timeout.count / 2))
+      model.migration(step) == .hangs
+      ? timeout.count : generator.time(1...max(1, timeout.count / 2))
     plan(.migrationEnds(run: runner.runs.count - 1), in: takes)
     plan(.perform(row: row, shell: shell), in: takes + latency())
   }

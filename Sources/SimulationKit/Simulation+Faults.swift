@@ -29,6 +29,7 @@ extension Simulation {
   private mutating func jump() {
     let span: Int64 = generator.pick([100, 5_000, 60_000, 3_600_000])
     wallOffset += generator.time(-span...span)
+    wallPeak = max(wallPeak, wallOffset)
     note("the clock jumps to \(wall.milliseconds)")
     for index in shells.indices where shells[index].nextWake != nil {
       shells[index].plannedWake = now + 1
@@ -80,7 +81,8 @@ extension Simulation {
       shells = []
       try boot()
     }
-    patience = now + longestWait
+    // A clock that was put back puts the deadlines off by as much.
+    patience = now + longestWait + max(0, wallPeak - wallOffset)
   }
 
   /// An upper bound of everything that may still be waited for.

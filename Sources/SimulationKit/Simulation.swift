@@ -16,6 +16,8 @@ public struct Simulation {
   var now: Int64 = 0
   /// What the wall clock is ahead of the virtual time.
   var wallOffset: Int64 = 1_000_000_000
+  /// The most that it ever was ahead.
+  var wallPeak: Int64 = 1_000_000_000
   var agenda = Agenda()
 
   var journal: JournalModel
@@ -107,7 +109,6 @@ public struct Simulation {
       guard steps < Self.stepLimit else {
         throw violation(.everythingSettles, "the world does not come to rest")
       }
-      if options.traceLimit == 77 { note("\(next.action)") }
       try carryOut(next.action)
       if !faultsAreQuiet || steps & 1 == 0 { try serveRequest() }
     }

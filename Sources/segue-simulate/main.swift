@@ -1,34 +1,33 @@
 import SimulationKit
-import RolloutEngine
 
-let args = CommandLine.arguments
-let lower = UInt64(args[1])!
-let upper = UInt64(args[2])!
-let faults = args.count > 3 ? FaultSet(parsing: args[3])! : .all
-var rollouts = 0
-var outcomes = [Int](repeating: 0, count: 5)
-var events = 0
-var bad = 0
-let clock = ContinuousClock()
-let start = clock.now
-for seed in lower...upper {
-  var r = Simulation.run(seed: seed, options: SimulationOptions(faults: faults))
-  rollouts += r.rollouts
-  events += r.events
-  for i in 0..<5 { outcomes[i] += r.outcomes[i] }
-  if let v = r.violation {
-    bad += 1
-    if bad <= 12 {
-      print("seed \(seed): \(v)")
-      if bad == 1 && args.count > 4 {
-        var s = Simulation(seed: seed, options: SimulationOptions(faults: faults, traceLimit: Int(args[4])!))
-        r = s.run()
-        for l in r.trace { print("  ", l) }
-      }
-    }
-  }
+/// `segue simulate` alone, in a program that is built in seconds: SEEDS [FAULTS] [JOBS].
+let arguments = CommandLine.arguments.dropFirst()
+guard let range = SeedRange(parsing: arguments.first ?? "1..1000"),
+  let faults = FaultSet(parsing: arguments.dropFirst().first ?? "all"),
+  let jobs = Int(arguments.dropFirst(2).first ?? "2")
+else {
+  preconditionFailure("usage: segue-simulate [SEEDS [FAULTS [JOBS]]]")
 }
-let t = clock.now - start
-print("seeds \(lower)..\(upper) rollouts \(rollouts) outcomes \(outcomes) events \(events) bad \(bad) time \(t)")
-let secs = Double(t.components.seconds) + Double(t.components.attoseconds)*1e-18
-print("rollouts/s \(Double(rollouts)/secs)")
+let batch = SimulationBatch(seeds: range.seeds, options: SimulationOptions(faults: faults))
+let clock = ContinuousClock()
+let began = clock.now
+await batch.run(jobs: jobs)
+let took = (clock.now - began) / .seconds(1)
+let summary = batch.summary
+for failed in summary.first {
+  print("seed \(failed.seed): \(failed.violation.map { "\($0)" } ?? "")")
+}
+if let worst = summary.first.first, arguments.count > 3 {
+  var again = Simulation(
+    seed: worst.seed,
+    options: SimulationOptions(faults: faults, traceLimit: Int(arguments[4]) ?? 60))
+  for line in again.run().trace { print("  \(line)") }
+}
+print(
+  "seeds \(range), faults \(faults): \(summary.rollouts) rollouts,",
+  zip(SimulationResult.outcomeNames, summary.outcomes).map { "\($1) \($0)" }.joined(separator: ", ")
+)
+print(
+  "\(summary.events) events, \(summary.requests) requests, \(summary.crashes) crashes, digest",
+  String(summary.digest, radix: 16))
+print("\(summary.violations) violations, \(took) s, \(Double(summary.rollouts) / took) rollouts/s")
