@@ -39,6 +39,7 @@ let package = Package(
   products: [
     .executable(name: "segue", targets: ["segue"]),
     .executable(name: "segue-load", targets: ["segue-load"]),
+    .executable(name: "segue-simulate", targets: ["segue-simulate"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -59,6 +60,9 @@ let package = Package(
     .target(name: "Ports", dependencies: ["SegueModel"], swiftSettings: core),
     .target(name: "TrafficRouting", dependencies: ["SegueModel"], swiftSettings: strict),
     .target(name: "Evidence", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
+    .target(
+      name: "SimulationKit", dependencies: ["SegueModel", "RolloutEngine", "TrafficRouting"],
+      swiftSettings: core),
 
     // Adapters: each knows the core and one piece of the world, never one another.
     .target(name: "CLinux"),
@@ -104,7 +108,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "ControlProtocol", "ControlClient", "SpecFile", argumentParser,
+        "SegueModel", "SimulationKit", "ControlProtocol", "ControlClient", "SpecFile",
+        argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -121,6 +126,9 @@ let package = Package(
     .target(name: "LoadGenerator", swiftSettings: strict),
     .executableTarget(
       name: "segue-load", dependencies: ["LoadGenerator", argumentParser], swiftSettings: strict),
+    .executableTarget(
+      name: "segue-simulate", dependencies: ["SimulationKit"],
+      swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
@@ -134,6 +142,9 @@ let package = Package(
     .testTarget(name: "SegueModelTests", dependencies: ["SegueModel"], swiftSettings: strict),
     .testTarget(
       name: "RolloutEngineTests", dependencies: ["SegueModel", "RolloutEngine"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SimulationKitTests", dependencies: ["SegueModel", "RolloutEngine", "SimulationKit"],
       swiftSettings: strict),
     .testTarget(name: "EvidenceTests", dependencies: ["Evidence", "Ports"], swiftSettings: strict),
     .testTarget(

@@ -117,7 +117,7 @@ struct Segue: ParsableCommand {
         name: "Look",
         subcommands: [
           StatusCommand.self, WatchCommand.self, LogsCommand.self, HistoryCommand.self,
-          ReceiptCommand.self, ExplainCommand.self, SchemaCommand.self,
+          ReceiptCommand.self, ExplainCommand.self, SchemaCommand.self, SimulateCommand.self,
         ]),
       CommandGroup(
         name: "Run by Segue itself",

@@ -75,14 +75,15 @@ extension ServiceState {
 
   /// The rollout that a deploy order becomes.
   func start(_ order: DeployOrder) -> RolloutStart {
-    let outgoing = live.map { live in instances.count(of: live.id, where: \.isKept) }
+    // What is missing of the live release comes back meanwhile; it only counts whether any is left.
+    let outgoing = live.map { live in kept(of: live.id) > 0 ? live.spec.instances : 0 }
     let release = order.release
     let expanded = migrations.record(release.id, .expand)?.outcome?.hasSucceeded ?? false
     let expands = release.spec.migrate?.expand != nil && !expanded
     return RolloutStart(
       id: nextRolloutID, kind: .deploy, from: live, to: release,
       requestedBy: order.requestedBy, reason: nil,
-      stages: StagePlan.forward(to: release, outgoing: outgoing ?? 0),
+      stages: StagePlan.forward(to: release, outgoing: outgoing ?? 0, from: live),
       expands: expands ? true : nil)
   }
 

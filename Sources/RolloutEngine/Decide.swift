@@ -64,8 +64,8 @@ extension ServiceState {
       awaits(generation) ? [.tableAcknowledged(generation: generation)] : []
     case .reportTableFailed(let generation, let reason):
       awaits(generation) ? [.tableFailed(generation: generation, reason: reason)] : []
-    case .reportMigrated(let release, let step, let outcome, let output):
-      migrated(release, step, outcome, output: output, at: now)
+    case .reportMigrated(let release, let step, let outcome, let output, let attempt):
+      migrated(release, step, outcome, output: output, attempt: attempt, at: now)
     case .tick: []
     }
   }
@@ -121,10 +121,12 @@ extension ServiceState {
 
   private func migrated(
     _ release: ReleaseID, _ step: MigrationStep, _ outcome: MigrationOutcome, output: [String],
-    at now: Instant
+    attempt: Int?, at now: Instant
   ) -> [RolloutEvent] {
     guard let running = migrations.running, running.release == release, running.step == step
     else { return [] }
+    // What an earlier attempt came to says nothing of this one.
+    if let attempt, attempt != migrations.record(release, step)?.attempts { return [] }
     return finished(running, outcome, output: output, at: now)
   }
 

@@ -18,7 +18,7 @@ extension ServiceState {
     case .deploySuperseded(let release, _):
       if queued?.release.id == release { queued = nil }
     case .rolloutEnded(_, let outcome, let reason):
-      try end(event, outcome: outcome, reason: reason)
+      try end(event, outcome: outcome, reason: reason, at: now)
     case .keptWarm(let release, let until):
       guard let kept = known(release) else { throw illegal(event, "unknown release \(release)") }
       warm[release] = WarmSet(release: kept, until: until)
@@ -66,9 +66,9 @@ extension ServiceState {
     rollout = begun
   }
 
-  private mutating func end(_ event: RolloutEvent, outcome: RolloutOutcome, reason: String?)
-    throws(IllegalEvent)
-  {
+  private mutating func end(
+    _ event: RolloutEvent, outcome: RolloutOutcome, reason: String?, at now: Instant
+  ) throws(IllegalEvent) {
     guard let ended = rollout else { throw illegal(event, "no rollout is in progress") }
     rollout = nil
     switch outcome {
@@ -78,10 +78,32 @@ extension ServiceState {
       live = ended.to
       warm[ended.to.id] = nil
       split = .all(to: ended.to)
-    case .rolledBack, .aborted, .superseded, .incident:
+    case .incident:
+      takenBack[ended.to.id] = reason ?? outcome.rawValue
+      endUnfinished(ended, at: now)
+    case .rolledBack, .aborted, .superseded:
       if outcome != .superseded { takenBack[ended.to.id] = reason ?? outcome.rawValue }
       if let from = ended.from { warm[from.id] = nil }
       split = ended.from.map { .all(to: $0) } ?? .none
+    }
+  }
+
+  /// The last good table stays until the release that is live has its full number again. What cannot
+  /// run twice leaves at once, and requests are held until the live one is back.
+  private mutating func endUnfinished(_ ended: Rollout, at now: Instant) {
+    guard let from = ended.from else {
+      split = Split(sides: [], holdLimit: StagePlan.exclusive(ended.to)?.holdLimit)
+      return
+    }
+    warm[from.id] = nil
+    restoringUntil = now + from.spec.deadlines.ready
+    let recreate = StagePlan.exclusive(ended.to) ?? StagePlan.exclusive(from)
+    let onlyFrom = split.sides.allSatisfy { $0.release == from.id }
+    if recreate != nil || onlyFrom || from.spec.route == nil {
+      split = .all(to: from)
+      split.holdLimit = recreate?.holdLimit
+    } else {
+      split.beside = nil
     }
   }
 
@@ -109,6 +131,11 @@ extension ServiceState {
   private mutating func evolveRollout(_ event: RolloutEvent, at now: Instant)
     throws(IllegalEvent)
   {
+    if rollout == nil, case .shiftBegan(let split) = event {
+      // After an incident: back to the live release alone.
+      self.split = split
+      return
+    }
     guard rollout != nil else { throw illegal(event, "no rollout is in progress") }
     switch event {
     case .stageEntered(let index):

@@ -85,7 +85,8 @@ extension ServiceState {
         + [wayBack(rollout, .failure, "instance \(instance.id) \(reason)", at: now)]
     case .unready:
       // Out of the table it is worth nothing; in it, it is the last one, and stays.
-      return isInTable(instance.id) ? nil : [stop(instance.id, at: now)]
+      guard !isInTable(instance.id), table.isSettled else { return nil }
+      return [retire(instance, at: now)]
     case .draining:
       return drained(instance.id, remaining: 0, at: now)
     case .stopping:
@@ -102,6 +103,7 @@ extension ServiceState {
       let reason = "the router did not acknowledge the table within \(patience)"
       return [wayBack(rollout, .failure, reason, at: now)] + proposal(at: now)
     }
-    return proposal(at: now)
+    let again = proposal(at: now)
+    return again.isEmpty ? nil : again
   }
 }

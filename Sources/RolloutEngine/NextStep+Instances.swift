@@ -48,13 +48,30 @@ extension ServiceState {
 
   func missingInstance(at now: Instant) -> [RolloutEvent]? {
     for release in managedReleases where kept(of: release) < demand(of: release) {
-      guard let plan = known(release), now >= restartTime(of: release) else { continue }
+      guard let plan = known(release), now >= restartTime(of: release), mayRun(plan) else {
+        continue
+      }
       let id = InstanceID("\(key.environment)-\(key.service)-\(instancesOrdered + 1)")
       return [
         .instanceOrdered(instance: id, release: release, readyBy: now + plan.spec.deadlines.ready)
       ]
     }
     return nil
+  }
+
+  /// Whether no instance stands in the way: what cannot run twice waits until those of other releases
+  /// are gone.
+  func mayRun(_ release: ServiceRelease) -> Bool {
+    let isExclusive = release.spec.strategy.isExclusive
+    for other in instances where other.release != release.id {
+      guard let plan = known(other.release) else {
+        // Left over by an incident: whether it may have company, only the hold tells.
+        if isExclusive || split.holdLimit != nil { return false }
+        continue
+      }
+      if isExclusive || plan.spec.strategy.isExclusive { return false }
+    }
+    return true
   }
 
   func restartTime(of release: ReleaseID) -> Instant {
@@ -67,12 +84,16 @@ extension ServiceState {
     guard table.isSettled else { return nil }
     for instance in instances.reversed() where instance.isKept && !isInTable(instance.id) {
       guard kept(of: instance.release) > demand(of: instance.release) else { continue }
-      guard instance.hadTraffic else { return [stop(instance.id, at: now)] }
-      return [
-        .drainBegan(instance: instance.id, until: now + deadlineSpec(of: instance).drain)
-      ]
+      return [retire(instance, at: now)]
     }
     return nil
+  }
+
+  /// Stops an instance that the router has let go of; what may have requests in flight is drained
+  /// first.
+  func retire(_ instance: Instance, at now: Instant) -> RolloutEvent {
+    guard instance.hadTraffic else { return stop(instance.id, at: now) }
+    return .drainBegan(instance: instance.id, until: now + deadlineSpec(of: instance).drain)
   }
 
   func deadlineSpec(of instance: Instance) -> DeadlineSpec {

@@ -8,20 +8,25 @@ extension ServiceState {
     case .expanding:
       return nil
     case .preparing:
-      guard rollout.pause == nil, isPrepared(rollout) else { return nil }
+      guard mayGoOn(rollout), isPrepared(rollout) else { return nil }
       return [.shiftBegan(split: stageSplit(rollout))]
     case .shifting:
       guard table.isSettled else { return nil }
-      return [.retiringBegan] + keepWarm(rollout, at: now)
+      return [.retiringBegan] + keepWarm(rollout, at: now) + expiredForHold(rollout)
     case .retiring:
       guard isRetired(rollout) else { return nil }
       if let hold = rollout.current.hold, !rollout.isReleased, !rollout.skipsHolds {
         return [.holdBegan(until: now + hold.limit, isExtended: false)]
       }
-      return rollout.pause == nil ? advance(rollout, at: now) : nil
+      return mayGoOn(rollout) ? advance(rollout, at: now) : nil
     case .holding:
       return nil
     }
+  }
+
+  /// A pause never keeps a service down: while requests are held and nobody serves, it goes on.
+  private func mayGoOn(_ rollout: Rollout) -> Bool {
+    rollout.pause == nil || split.holdLimit != nil
   }
 
   private func isPrepared(_ rollout: Rollout) -> Bool {
@@ -55,8 +60,15 @@ extension ServiceState {
     return [.keptWarm(release: from.id, until: now + keep)]
   }
 
+  /// What cannot run beside another release cannot run beside a warm one either.
+  private func expiredForHold(_ rollout: Rollout) -> [RolloutEvent] {
+    guard rollout.current.holdLimit != nil else { return [] }
+    return warm.keys.sorted().map { .warmExpired(release: $0) }
+  }
+
   /// Whether everything that the stage takes away has gone.
   private func isRetired(_ rollout: Rollout) -> Bool {
+    if rollout.current.holdLimit != nil { return instances.isEmpty }
     func isDown(_ release: ReleaseID) -> Bool {
       instances.count(of: release) { _ in true } <= demand(of: release)
     }

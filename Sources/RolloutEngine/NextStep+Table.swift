@@ -30,11 +30,12 @@ extension ServiceState {
   private var isTableCurrent: Bool {
     guard let route else { return true }
     guard let proposed = table.proposed else { return desiredVersions.isEmpty }
+    guard servedRoute != nil else { return proposed.versions.isEmpty && proposed.side == nil }
     if proposed.holdLimit != split.holdLimit || proposed.route != route { return isEmptyAndWas }
     guard isSideCurrent(proposed.side) else { return false }
     var index = 0
     for side in split.sides {
-      let count = min(ready(of: side.release), side.instances)
+      let count = min(able(of: side.release), side.instances)
       guard count > 0 else { continue }
       guard index < proposed.versions.count else { return false }
       let version = proposed.versions[index]
@@ -60,7 +61,7 @@ extension ServiceState {
 
   private func isSideCurrent(_ side: SideTarget?) -> Bool {
     guard let beside = split.beside else { return side == nil }
-    let count = min(ready(of: beside.release), beside.instances)
+    let count = min(able(of: beside.release), beside.instances)
     guard let side else { return count == 0 }
     return side.role == beside.role && side.release == beside.release
       && side.endpoints.count == count && areReady(side.endpoints, of: beside.release)
@@ -69,7 +70,7 @@ extension ServiceState {
   /// Whether these are the first ready instances of the release, in order.
   private func areReady(_ endpoints: [Endpoint], of release: ReleaseID) -> Bool {
     var index = 0
-    for instance in instances where instance.release == release && instance.isReady {
+    for instance in instances where instance.release == release && mayServe(instance) {
       guard index < endpoints.count else { return true }
       guard instance.endpoint == endpoints[index] else { return false }
       index += 1
@@ -77,7 +78,7 @@ extension ServiceState {
     return index == endpoints.count
   }
 
-  /// What the split means for the instances that are ready now; `nil` for a worker.
+  /// What the split means for the instances that are ready now; `nil` for what never had a route.
   var desiredTable: ServiceTable? {
     guard let route else { return nil }
     return ServiceTable(
@@ -85,8 +86,12 @@ extension ServiceState {
       versions: desiredVersions, side: desiredSide, holdLimit: split.holdLimit)
   }
 
+  /// What is not served any more keeps its last route, with an empty table: the router must let go of
+  /// its instances.
+  private var route: RouteSpec? { servedRoute ?? table.proposed?.route }
+
   /// The route of the release that requests go by: a new one's counts once the traffic turns to it.
-  private var route: RouteSpec? {
+  private var servedRoute: RouteSpec? {
     guard let rollout else { return live?.spec.route }
     guard let from = rollout.from else { return rollout.to.spec.route }
     let isTurned =
@@ -96,8 +101,9 @@ extension ServiceState {
   }
 
   private var desiredVersions: [VersionTarget] {
+    guard servedRoute != nil else { return [] }
     var versions = split.sides.compactMap { side in
-      target(side.release, side.weight, limit: side.instances, where: \.isReady)
+      target(side.release, side.weight, limit: side.instances, where: mayServe)
     }
     if versions.isEmpty, split.holdLimit == nil { versions = lastResort }
     if versions.count == 1 { versions[0].weight = .all }
@@ -107,20 +113,37 @@ extension ServiceState {
   /// Nothing that should serve is ready. What served until now and still can, goes on; if nothing can,
   /// those that were ready once: an answer from them is likelier than from nobody.
   private var lastResort: [VersionTarget] {
+    guard !split.sides.isEmpty else { return [] }
     for version in table.proposed?.versions ?? [] {
       let able = version.endpoints.filter { instances[$0.instance]?.isReady ?? false }
       if !able.isEmpty {
         return [VersionTarget(release: version.release, weight: .all, endpoints: able)]
       }
     }
+    let stillReady = split.sides.compactMap { side in
+      blocked[side.release] == nil || side.release == live?.id
+        ? target(side.release, side.weight, limit: side.instances, where: \.isReady) : nil
+    }
+    guard stillReady.isEmpty else { return stillReady }
     return split.sides.compactMap { side in
       target(side.release, side.weight, limit: side.instances, where: \.isUnready)
     }
   }
 
+  /// It is ready; and of a release that is taken back, nothing is brought into the table any more.
+  private func mayServe(_ instance: Instance) -> Bool {
+    guard instance.isReady else { return false }
+    guard let rollout, rollout.isGoingBack, instance.release == rollout.to.id else { return true }
+    return isInTable(instance.id)
+  }
+
+  private func able(of release: ReleaseID) -> Int {
+    instances.count(of: release, where: mayServe)
+  }
+
   private var desiredSide: SideTarget? {
-    guard let beside = split.beside,
-      let target = target(beside.release, .all, limit: beside.instances, where: \.isReady)
+    guard servedRoute != nil, let beside = split.beside,
+      let target = target(beside.release, .all, limit: beside.instances, where: mayServe)
     else { return nil }
     return SideTarget(role: beside.role, release: beside.release, endpoints: target.endpoints)
   }

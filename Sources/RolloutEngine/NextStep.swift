@@ -5,7 +5,8 @@ extension ServiceState {
   /// until a report arrives or a deadline passes.
   func nextStep(at now: Instant) -> [RolloutEvent]? {
     dueDeadline(at: now) ?? restoration(at: now) ?? migrationStep(at: now) ?? queuedDeploy()
-      ?? missingInstance(at: now) ?? staleTable(at: now) ?? surplusInstance(at: now)
+      ?? shiftAfterIncident() ?? missingInstance(at: now) ?? staleTable(at: now) ?? surplusInstance(
+        at: now)
       ?? stageStep(at: now)
   }
 
@@ -18,22 +19,27 @@ extension ServiceState {
     }
     for set in warm.values { wait(until: set.until) }
     for instance in instances {
-      if instance.isUnready, isInTable(instance.id) { continue }
+      if instance.isUnready, isInTable(instance.id) || !table.isSettled { continue }
       if let due = deadline(of: instance) { wait(until: due) }
     }
     if !table.isSettled, let by = table.acknowledgeBy { wait(until: by) }
     if let rollout {
       if case .back(_, _, let by) = rollout.direction { wait(until: by) }
-      if case .holding(_, let until, _) = rollout.phase { wait(until: until) }
-      if let pause = rollout.pause { wait(until: pause.until) }
+      if let pause = rollout.pause {
+        wait(until: pause.until)
+      } else if case .holding(_, let until, _) = rollout.phase {
+        wait(until: until)
+      }
     }
     if let running = migrations.running { wait(until: running.by + Self.grace) }
-    if migrations.running == nil, rollout == nil, let contract = migrations.contracts.first {
+    if migrations.running == nil, rollout == nil, onlyLiveRuns, restoringUntil == nil,
+      let contract = migrations.contracts.first
+    {
       wait(until: due(contract))
     }
     if let restoringUntil { wait(until: restoringUntil) }
     for release in managedReleases where kept(of: release) < demand(of: release) {
-      wait(until: restartTime(of: release))
+      if let plan = known(release), mayRun(plan) { wait(until: restartTime(of: release)) }
     }
     return earliest.map { max($0, now) }
   }
@@ -64,6 +70,17 @@ extension ServiceState {
     return isComplete || now >= restoringUntil ? [.restored(isComplete: isComplete)] : nil
   }
 
+  /// After an incident the last good table stays until the live release has its full number again, or
+  /// nothing else is left.
+  private func shiftAfterIncident() -> [RolloutEvent]? {
+    guard rollout == nil, let live, live.spec.route != nil else { return nil }
+    guard split != .all(to: live) else { return nil }
+    let readyNow = ready(of: live.id)
+    let isCovered = split.sides.contains { $0.release != live.id && ready(of: $0.release) > 0 }
+    guard readyNow >= live.spec.instances || (readyNow > 0 && !isCovered) else { return nil }
+    return [.shiftBegan(split: .all(to: live))]
+  }
+
   // MARK: Migrations
 
   private func migrationStep(at now: Instant) -> [RolloutEvent]? {
@@ -80,9 +97,13 @@ extension ServiceState {
     if let last = migrations.contracts.last, last.release.height > live?.height ?? .min {
       return [.contractDropped(release: last.release.id)]
     }
-    guard now >= due(next), restoringUntil == nil else { return nil }
+    guard now >= due(next), restoringUntil == nil, onlyLiveRuns else { return nil }
     return [order(.contract, of: next.release, at: now)]
   }
+
+  /// No instance of another release is left, not even one that finishes its last requests: it may
+  /// still need of the database what a contract removes.
+  private var onlyLiveRuns: Bool { instances.allSatisfy { $0.release == live?.id } }
 
   /// As long as an earlier release is warm, people can go back to it.
   private func due(_ contract: MigrationState.Contract) -> Instant {

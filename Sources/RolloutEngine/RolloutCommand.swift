@@ -29,7 +29,9 @@ public enum RolloutCommand: Hashable, Sendable {
   case reportStopped(InstanceID, killed: Bool)
   case acknowledge(Generation)
   case reportTableFailed(Generation, reason: String)
-  case reportMigrated(ReleaseID, MigrationStep, MigrationOutcome, output: [String])
+  /// `attempt` is that of the effect; `nil`: whichever is under way.
+  case reportMigrated(
+    ReleaseID, MigrationStep, MigrationOutcome, output: [String], attempt: Int? = nil)
   /// Time has passed: let due deadlines have their consequence.
   case tick
 }

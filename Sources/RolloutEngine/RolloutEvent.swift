@@ -68,6 +68,20 @@ public struct RolloutStart: Hashable, Codable, Sendable {
   public var stages: [Stage]
   /// The release's `expand` runs before its first instance; `nil`: it has none, or it ran already.
   public var expands: Bool?
+
+  public init(
+    id: RolloutID, kind: Rollout.Kind, from: ServiceRelease?, to: ServiceRelease,
+    requestedBy: String, reason: String?, stages: [Stage], expands: Bool? = nil
+  ) {
+    self.id = id
+    self.kind = kind
+    self.from = from
+    self.to = to
+    self.requestedBy = requestedBy
+    self.reason = reason
+    self.stages = stages
+    self.expands = expands
+  }
 }
 
 extension RolloutEvent {

@@ -23,8 +23,8 @@ public struct ServiceState: Hashable, Codable, Sendable {
   /// Unexpected ends per release, for the back-off of restarts.
   public var crashes: [ReleaseID: CrashRecord] = [:]
   public var migrations = MigrationState()
-  /// Instances vanished with a restart of the machine: until this moment the live release comes back
-  /// before anything new is begun.
+  /// Instances vanished with a restart of the machine, or a way back ended in an incident: until this
+  /// moment the live release comes back before anything new is begun.
   public var restoringUntil: Instant?
   public var instancesOrdered = 0
   public var rolloutsStarted = 0

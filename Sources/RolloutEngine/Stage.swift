@@ -41,8 +41,16 @@ public struct Stage: Hashable, Codable, Sendable {
 /// Makes the stages of each strategy.
 public enum StagePlan {
   /// The stages that take a service from `outgoing` running instances to the release's own number.
-  public static func forward(to release: ServiceRelease, outgoing: Int) -> [Stage] {
+  ///
+  /// - Parameter from: The release that those instances are of: when that cannot run twice, or the
+  ///   new one, they go first, whatever the strategy.
+  public static func forward(
+    to release: ServiceRelease, outgoing: Int, from: ServiceRelease? = nil
+  ) -> [Stage] {
     let count = release.spec.instances
+    if let from, let recreate = exclusive(release) ?? exclusive(from) {
+      return self.recreate(incoming: count, recreate)
+    }
     guard outgoing > 0 else {
       return [Stage(name: "first start", incoming: count, outgoing: 0, weight: .all)]
     }
@@ -92,7 +100,8 @@ public enum StagePlan {
     return [stop, restore]
   }
 
-  private static func exclusive(_ release: ServiceRelease) -> RecreateSpec? {
+  /// How a release is replaced that must never run beside another one; `nil`: it may.
+  static func exclusive(_ release: ServiceRelease) -> RecreateSpec? {
     if case .recreate(let recreate) = release.spec.strategy { recreate } else { nil }
   }
 
@@ -151,20 +160,23 @@ public enum StagePlan {
     max(1, (count * weight.value + 999) / 1_000)
   }
 
-  /// Batches that never go above `target + maxSurge` nor below `target - maxUnavailable`.
+  /// Batches that never go above `target + maxSurge` nor below `target - maxUnavailable`, and never
+  /// to nothing: one instance always serves, even if that takes one more than asked for.
   static func rolling(incoming target: Int, outgoing start: Int, _ knobs: RollingSpec) -> [Stage] {
+    let unavailable = min(knobs.maxUnavailable, target - 1)
+    let surge = unavailable > 0 ? knobs.maxSurge : max(knobs.maxSurge, 1)
     var pairs: [(new: Int, old: Int)] = []
     var new = 0
     var old = start
     while new < target || old > 0 {
-      let room = target + knobs.maxSurge - (new + old)
+      let room = target + surge - (new + old)
       if new == target {
         old = 0
       } else if room > 0 {
         new += min(target - new, room)
         old = new == target ? 0 : min(old, target - new)
       } else {
-        old -= min(old, max(1, new + old - (target - knobs.maxUnavailable)))
+        old -= min(old, max(1, new + old - (target - unavailable)))
       }
       pairs.append((new, old))
     }
