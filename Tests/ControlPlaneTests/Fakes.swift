@@ -237,7 +237,7 @@ struct Stage {
         readSpec: { _ in spec }, logger: logger),
       settings: ControlPlaneSettings(
         version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
-        stateDirectory: "/nonexistent", sourceName: "test", proxyAddress: "127.0.0.1:0")
+        stateDirectory: "/nonexistent", sourceName: "test")
     ) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
   }
 
