@@ -43,12 +43,6 @@ extension ControlPlane {
     }
   }
 
-  public func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply {
-    throw ControlError(
-      .refused, "there is no environment \(request.environment) that releases are promoted to",
-      nextStep: "To end the hold of a rollout, use `segue promote` without --to")
-  }
-
   private static func sentence(_ rollouts: [RolloutID], _ what: String, _ next: String?)
     -> String
   {

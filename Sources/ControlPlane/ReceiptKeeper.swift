@@ -103,6 +103,7 @@ actor ReceiptKeeper {
     guard let reports = try? await world.director.report(),
       let report = reports.first(where: { $0.key == key })
     else { return }
+    mirrors[key] = nil
     let now = Self.latency(of: report.versions)
     let before = samples[key]?.first?.latency ?? []
     let baseline = TrafficBaseline(

@@ -153,6 +153,22 @@ public struct AbortRequest: Hashable, Codable, Sendable {
   }
 }
 
+public struct PromoteReleaseRequest: Hashable, Codable, Sendable {
+  public var environment: EnvironmentName
+  /// A release or commit; `nil`: the one that is live in the environment before.
+  public var release: String?
+  public var who: String
+  public var reason: String?
+  public init(
+    environment: EnvironmentName, release: String? = nil, who: String, reason: String? = nil
+  ) {
+    self.environment = environment
+    self.release = release
+    self.who = who
+    self.reason = reason
+  }
+}
+
 public struct RolloutReply: Hashable, Codable, Sendable {
   public var rollouts: [RolloutID]
   public var sequence: Int64

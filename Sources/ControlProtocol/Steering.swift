@@ -57,23 +57,6 @@ public struct PromoteRequest: Hashable, Codable, Sendable {
   }
 }
 
-/// Brings a release into an environment that waits for somebody to do so.
-public struct PromoteReleaseRequest: Hashable, Codable, Sendable {
-  public var environment: EnvironmentName
-  /// A release or commit; `nil`: the one that is live in the environment before.
-  public var release: String?
-  public var who: String
-  public var reason: String?
-  public init(
-    environment: EnvironmentName, release: String? = nil, who: String, reason: String? = nil
-  ) {
-    self.environment = environment
-    self.release = release
-    self.who = who
-    self.reason = reason
-  }
-}
-
 /// Which services' facts are asked for.
 public struct FactsRequest: Hashable, Codable, Sendable {
   /// `nil`: all of them.

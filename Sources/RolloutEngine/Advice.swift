@@ -97,9 +97,12 @@ public struct Advice: Hashable, Codable, Sendable {
       .ab(ABSpec()), .shadow(ShadowSpec()), .recreate(RecreateSpec()),
     ]
     return standard.map { candidate in
-      let isOwn =
-        candidate.name == own.name && Evidence.isJudged(candidate) == Evidence.isJudged(own)
-      return isOwn || (own.name != "canary" && candidate.name == own.name) ? own : candidate
+      guard candidate.name == own.name else { return candidate }
+      // Of the two canaries only one is its own.
+      if case .canary = own, Evidence.isJudged(candidate) != Evidence.isJudged(own) {
+        return candidate
+      }
+      return own
     }
   }
 }

@@ -47,6 +47,43 @@ enum Words {
       + time(instant, in: zone)
   }
 
+  /// As near as people say it: `14:20`, `Tue 14:00` within a week, else `2026-12-08 14:00`.
+  static func moment(_ instant: Instant, now: Instant, in zone: TimeZone) -> String {
+    let clock = String(time(instant, in: zone).prefix(5))
+    let day = dayNumber(instant, zone)
+    let today = dayNumber(now, zone)
+    if day == today { return clock }
+    if (1...6).contains(day - today) {
+      // The first of January 1970 was a Thursday.
+      let names = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+      return "\(names[((day % 7) + 7) % 7]) \(clock)"
+    }
+    return "\(dateAndTime(instant, in: zone).prefix(10)) \(clock)"
+  }
+
+  private static func dayNumber(_ instant: Instant, _ zone: TimeZone) -> Int {
+    Int((Double(local(instant, zone)) / 86_400).rounded(.down))
+  }
+
+  /// Whole seconds, which do not flicker: `3 m 20 s`; what is over is `0 s`.
+  static func span(_ span: Milliseconds) -> String {
+    let seconds = max(0, span.count) / 1_000
+    return seconds == 0 ? "0 s" : "\(Milliseconds.seconds(seconds))"
+  }
+
+  /// Millionths of a currency's unit: `0.0031 EUR`, `12.40 EUR`; what is less than a hundredth of a cent
+  /// is said to be so.
+  static func money(_ amount: Int64, _ currency: String) -> String {
+    if amount > 0, amount < 100 { return "less than 0.0001 \(currency)" }
+    let digits = amount.magnitude >= 1_000_000 ? 2 : 4
+    let scale: UInt64 = digits == 2 ? 10_000 : 100
+    let rounded = (amount.magnitude + scale / 2) / scale
+    let base: UInt64 = digits == 2 ? 100 : 10_000
+    let fraction = String(rounded % base)
+    let zeros = String(repeating: "0", count: digits - fraction.count)
+    return "\(amount < 0 ? "-" : "")\(count(rounded / base)).\(zeros)\(fraction) \(currency)"
+  }
+
   private static func local(_ instant: Instant, _ zone: TimeZone) -> Int {
     let seconds = Int((Double(instant.milliseconds) / 1_000).rounded(.down))
     return seconds + zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(seconds)))
