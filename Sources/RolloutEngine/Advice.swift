@@ -23,7 +23,8 @@ public struct AdviceFacts: Hashable, Codable, Sendable {
   /// How long it takes somebody to notice once the whole service fails twice as often as it did.
   public var notice: Milliseconds
   public var cost: CostSpec?
-  /// Whether this version of Segue has a judge: without one no verdict is ever given.
+  /// Whether this version of Segue has a judge: without one no verdict is ever given, and nothing
+  /// that waits for one is recommended.
   public var hasJudge: Bool
 
   public init(
@@ -173,6 +174,7 @@ private struct Recommendation {
     }
     let usable = rows.filter { row in
       ["rolling", "blue-green", "canary"].contains(row.strategy) && row.impossible == nil
+        && (facts.hasJudge || !row.isJudged)
     }
     guard let rolling = usable.first(where: { $0.strategy == "rolling" }),
       let best = usable.min(by: { ($0.failing, $0.extraTime) < ($1.failing, $1.extraTime) })

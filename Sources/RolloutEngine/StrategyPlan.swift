@@ -109,9 +109,7 @@ struct StrategyPlan {
     }
     switch strategy {
     case .canary, .ab, .shadow:
-      if facts.spec.route == nil { return "it takes no requests to split or copy" }
-      return Evidence.isJudged(strategy) && !facts.hasJudge
-        ? "this version of Segue has no judge" : nil
+      return facts.spec.route == nil ? "it takes no requests to split or copy" : nil
     case .rolling, .blueGreen, .recreate: return nil
     }
   }

@@ -132,6 +132,17 @@ func segue(
   directory: String = "/", input: String = "",
   interrupts: @escaping @Sendable () -> AsyncStream<Void> = { AsyncStream { _ in } }
 ) async throws -> Outcome {
+  try await segue(
+    arguments, api: api, composition: composition, environment: environment,
+    directory: directory, input: input, interrupts: interrupts)
+}
+
+func segue(
+  _ arguments: [String], api: ScriptedAPI = ScriptedAPI(),
+  composition: any Composition = RecordingComposition(), environment: [String: String] = [:],
+  directory: String = "/", input: String = "",
+  interrupts: @escaping @Sendable () -> AsyncStream<Void> = { AsyncStream { _ in } }
+) async throws -> Outcome {
   try await withDirectory { folder in
     let output = open(folder + "/output", O_RDWR | O_CREAT, 0o600)
     let errors = open(folder + "/errors", O_RDWR | O_CREAT, 0o600)

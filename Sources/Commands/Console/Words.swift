@@ -71,17 +71,32 @@ enum Words {
     return seconds == 0 ? "0 s" : "\(Milliseconds.seconds(seconds))"
   }
 
-  /// Millionths of a currency's unit: `0.0031 EUR`, `12.40 EUR`; what is less than a hundredth of a cent
-  /// is said to be so.
+  /// Millionths of a currency's unit: `0.0031 EUR`, `0.04 EUR`, `12.40 EUR`; what is less than a hundredth
+  /// of a cent is said to be so.
   static func money(_ amount: Int64, _ currency: String) -> String {
     if amount > 0, amount < 100 { return "less than 0.0001 \(currency)" }
-    let digits = amount.magnitude >= 1_000_000 ? 2 : 4
-    let scale: UInt64 = digits == 2 ? 10_000 : 100
+    let isSmall = amount.magnitude < 1_000_000
+    let scale: UInt64 = isSmall ? 100 : 10_000
+    let base: UInt64 = isSmall ? 10_000 : 100
     let rounded = (amount.magnitude + scale / 2) / scale
-    let base: UInt64 = digits == 2 ? 100 : 10_000
-    let fraction = String(rounded % base)
-    let zeros = String(repeating: "0", count: digits - fraction.count)
-    return "\(amount < 0 ? "-" : "")\(count(rounded / base)).\(zeros)\(fraction) \(currency)"
+    // One more in front keeps the zeros behind the point.
+    var fraction = String(rounded % base + base).dropFirst()
+    while fraction.count > 2, fraction.hasSuffix("0") { fraction.removeLast() }
+    return "\(amount < 0 ? "-" : "")\(count(rounded / base)).\(fraction) \(currency)"
+  }
+
+  /// Lines of at most so many columns, broken between words.
+  static func wrapped(_ text: String, columns: Int) -> [String] {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let last = lines.last, Printable.width(last) + 1 + Printable.width(String(word)) <= columns
+      {
+        lines[lines.count - 1] += " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines
   }
 
   private static func local(_ instant: Instant, _ zone: TimeZone) -> Int {

@@ -24,20 +24,20 @@ struct AdviceText: Sendable {
       if let why = row.impossible { lines.append(Line("  \(row.name): not here, \(why)", .dim)) }
     }
     lines += remarks(report)
+    lines += ["", Line("\(glyphs.arrow) \(report.advice.recommended)", .green)]
+    lines += Self.paragraph(sentence(report.advice.why))
     let ratio = Self.number(facts.badRatio)
-    lines += [
-      "",
-      Line("\(glyphs.arrow) \(report.advice.recommended)", .green)
-        + Line(": \(report.advice.why)"),
-      Line(
-        "  Planned for a release that fails \(ratio) times as often; without a judge somebody notices",
-        .dim),
-      Line(
-        "  \(facts.notice) after the whole service fails twice as often. An instance that never gets",
-        .dim),
-      Line("  ready is caught by every strategy before a user meets it.", .dim),
-    ]
+    lines += Self.paragraph(
+      "Planned for a release that fails \(ratio) times as often. Without a judge somebody notices "
+        + "\(facts.notice) after the whole service fails twice as often as it did. An instance that "
+        + "never gets ready is caught by every strategy before a user meets it.", .dim)
     return lines
+  }
+
+  private func sentence(_ why: String) -> String { why.prefix(1).uppercased() + why.dropFirst() }
+
+  private static func paragraph(_ text: String, _ ink: Line.Ink = .plain) -> [Line] {
+    Words.wrapped(text, columns: 76).map { Line("  " + $0, ink) }
   }
 
   private func table(_ report: AdviceReport) -> [Line] {
@@ -53,15 +53,26 @@ struct AdviceText: Sendable {
         Line(isChosen ? glyphs.arrow : "", .green), Line(row.name, isChosen ? .green : .plain),
         Line((row.endsByPerson ? "from " : "") + "\(row.takes)"),
         Line(row.peakExtra == 0 ? "-" : "\(row.peakExtra)"),
-        Line(row.extraTime == .zero ? "-" : "\(row.extraTime)"), Line(price ?? "?"),
+        Line(row.extraTime == .zero ? "-" : "\(row.extraTime)"),
+        Line(row.extraTime == .zero ? "-" : price ?? "?"),
         Line(Self.requests(row.failing)))
     }
     return table.lines(indent: "")
   }
 
-  /// What goes wrong with a good release.
   private func remarks(_ report: AdviceReport) -> [Line] {
-    report.advice.rows.filter { $0.impossible == nil && $0.held >= 1 }.flatMap { row in
+    let rows = report.advice.rows
+    let lacksJudge =
+      !report.facts.hasJudge && rows.contains { $0.isJudged && $0.impossible == nil }
+    let judge = [
+      Line("  canary, judged: what a judge would gain; this version of Segue has none", .dim)
+    ]
+    return (lacksJudge ? judge : []) + waiting(rows)
+  }
+
+  /// What goes wrong with a good release.
+  private func waiting(_ rows: [StrategyAdvice]) -> [Line] {
+    rows.filter { $0.impossible == nil && $0.held >= 1 }.flatMap { row in
       let held = "\(Self.requests(row.held)) requests wait although the release is good"
       let lost = row.lost >= 1 ? ", \(Self.requests(row.lost)) of them in vain" : ""
       return [Line("  \(row.name): about \(held)\(lost)", row.lost >= 1 ? .red : .dim)]

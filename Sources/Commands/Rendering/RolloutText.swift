@@ -57,13 +57,8 @@ struct RolloutText: Sendable {
     if let rollout = service.rollout, let reason = rollout.reason {
       lines.append(Line("taken back: \(reason)", .yellow))
     }
-    if let held = service.held {
-      if held.waiting > 0 {
-        lines.append(Line("\(Words.count(held.waiting, "request")) held now", .yellow))
-      }
-      if held.expired > 0 {
-        lines.append(Line("\(Words.count(held.expired, "request")) held in vain so far", .red))
-      }
+    if let held = service.held, held.waiting > 0 {
+      lines.append(Line("\(Words.count(held.waiting, "request")) held now", .yellow))
     }
     if let mirror = service.mirrored { lines.append(Self.line(mirror)) }
     if let queued = service.queued {
