@@ -29,10 +29,10 @@ enum FeedText {
       let from = start.from.map { " from \($0.id)" } ?? ""
       let what = start.kind == .rollback ? "rollback" : start.to.spec.strategy.name + " rollout"
       let stages = start.stages.count == 1 ? "one stage" : "\(start.stages.count) stages"
-      let by = start.kind == .rollback ? " by \(start.requestedBy)" : ""
-      let why = start.reason.map { ": \($0)" } ?? ""
+      let why = start.reason.map { " (\($0))" } ?? ""
+      let by = start.kind == .rollback ? " by \(start.requestedBy)\(why)" : ""
       return (
-        .info, "\(what) \(start.id)\(from) to \(start.to.id) started\(by), in \(stages)\(why)",
+        .info, "\(what) \(start.id)\(from) to \(start.to.id) started\(by), in \(stages)",
         start.to.id, start.id
       )
     case .deploySuperseded(let release, let by):

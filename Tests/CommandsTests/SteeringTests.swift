@@ -101,6 +101,21 @@ import Testing
     #expect(try await segue("promote", api: api).status == status)
   }
 
+  @Test func aRollbackSaysWhatIsLiveAgain() async throws {
+    var api = ScriptedAPI(items: { _ in .open([Samples.item(4)]) })
+    api.statusReply = { Samples.status(sequence: 4) }
+    api.entries = [
+      HistoryEntry(
+        outcome: "live", commit: Samples.commit.id, subject: "", author: "", rollout: "R1",
+        release: Samples.old, key: Samples.key, startedAt: moment(0), endedAt: moment(1),
+        reason: nil, kind: "rollback", startedBy: "ana")
+    ]
+    let outcome = try await segue("rollback", api: api)
+    #expect(outcome.status == .success)
+    #expect(
+      outcome.output.hasSuffix("production/web: rolled back, \(Samples.old) is live again\n"))
+  }
+
   @Test(arguments: [("production", ExitStatus.success), ("staging", .usage)])
   func statusOfOneEnvironment(environment: String, status: ExitStatus) async throws {
     let api = ScriptedAPI(statusReply: { Samples.status(services: [Samples.service()]) })

@@ -81,7 +81,7 @@ enum Words {
     let rounded = (amount.magnitude + scale / 2) / scale
     // One more in front keeps the zeros behind the point.
     var fraction = String(rounded % base + base).dropFirst()
-    while fraction.count > 2, fraction.hasSuffix("0") { fraction.removeLast() }
+    if fraction.hasSuffix("00"), fraction.count > 2 { fraction.removeLast(2) }
     return "\(amount < 0 ? "-" : "")\(count(rounded / base)).\(fraction) \(currency)"
   }
 

@@ -37,7 +37,7 @@ struct RolloutWatch: Sendable {
       if let entry = history.first(where: { $0.rollout == rollout }) {
         let service = entry.key.map { "\($0): " } ?? ""
         try await presentation.say(
-          "\(service)\(entry.outcome)\(entry.reason.map { ", \($0)" } ?? "")")
+          "\(service)\(outcome(of: entry))\(entry.reason.map { ", \($0)" } ?? "")")
         if !good.contains(entry.outcome) { status = .negative }
       } else if let service = now.services.first(where: { $0.rollout?.id == rollout }),
         let going = service.rollout
@@ -50,6 +50,13 @@ struct RolloutWatch: Sendable {
       }
     }
     return status
+  }
+
+  private func outcome(of entry: HistoryEntry) -> String {
+    guard entry.kind == "rollback", entry.outcome == "live", let release = entry.release else {
+      return entry.outcome
+    }
+    return "rolled back, \(release) is live again"
   }
 
   /// A receipt is written a moment after its rollout has ended.
