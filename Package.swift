@@ -108,7 +108,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "SimulationKit", "ControlProtocol", "ControlClient", "SpecFile",
+        "SegueModel", "RolloutEngine", "SimulationKit", "ControlProtocol", "ControlClient",
+        "SpecFile",
         argumentParser,
       ],
       swiftSettings: strict),
@@ -183,7 +184,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CommandsTests",
-      dependencies: ["SegueModel", "ControlProtocol", "Commands", "SpecFile"],
+      dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(

@@ -46,12 +46,10 @@ public struct ControlPlaneSettings: Sendable {
   public var stateDirectory: String
   /// As people name it: a path or URL.
   public var sourceName: String
-  /// Where clients reach the router.
-  public var proxyAddress: String
 
   public init(
     version: String, project: ProjectName?, deployBranch: String, pollInterval: Milliseconds,
-    stateDirectory: String, sourceName: String, proxyAddress: String
+    stateDirectory: String, sourceName: String
   ) {
     self.version = version
     self.project = project
@@ -59,7 +57,6 @@ public struct ControlPlaneSettings: Sendable {
     self.pollInterval = pollInterval
     self.stateDirectory = stateDirectory
     self.sourceName = sourceName
-    self.proxyAddress = proxyAddress
   }
 }
 

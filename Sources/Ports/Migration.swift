@@ -33,7 +33,9 @@ public struct MigrationRun: Hashable, Codable, Sendable {
   }
 
   /// Unique for ever: one run of a command, however often it is asked for.
-  public var id: String { "\(key.environment)-\(key.service)-\(release)-\(step.rawValue)-\(attempt)" }
+  public var id: String {
+    "\(key.environment)-\(key.service)-\(release)-\(step.rawValue)-\(attempt)"
+  }
 }
 
 /// How a migration went.

@@ -106,7 +106,7 @@ extension ServiceState {
   private var onlyLiveRuns: Bool { instances.allSatisfy { $0.release == live?.id } }
 
   /// As long as an earlier release is warm, people can go back to it.
-  private func due(_ contract: MigrationState.Contract) -> Instant {
+  public func due(_ contract: MigrationState.Contract) -> Instant {
     warm.values.filter { $0.release.height < contract.release.height }.map(\.until)
       .reduce(contract.due, max)
   }

@@ -1,4 +1,4 @@
-public import SegueModel
+import SegueModel
 
 /// What must hold in every simulated world, at every moment. The first ten are those of
 /// `docs/guarantees.md`, by number.

@@ -1,5 +1,5 @@
-public import RolloutEngine
-public import SegueModel
+import RolloutEngine
+import SegueModel
 import Synchronization
 
 /// Many seeds, on several cores.

@@ -140,10 +140,15 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
     var unready: Set<ReleaseID> = []
     var tables: [ServiceKey: ServiceTable] = [:]
     var nextPort = 1
+    var counted: @Sendable (inout ServiceReport) -> Void = { _ in }
   }
   private let storage = Mutex(Storage())
 
   func setUnready(_ release: ReleaseID) { storage.withLock { _ = $0.unready.insert(release) } }
+  /// What every report counts beside what is so.
+  func count(_ counted: @escaping @Sendable (inout ServiceReport) -> Void) {
+    storage.withLock { $0.counted = counted }
+  }
   func end(_ id: InstanceID) { storage.withLock { $0.running[id] = nil } }
   var running: [RunningInstance] { storage.withLock { Array($0.running.values) } }
   var startedTwice: [InstanceID] {
@@ -202,8 +207,10 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   func report() async throws(PortError) -> [ServiceReport] {
     storage.withLock { storage in
       storage.tables.values.map {
-        ServiceReport(
+        var report = ServiceReport(
           key: $0.key, generation: $0.generation, versions: [], inFlight: [:], unavailable: 0)
+        storage.counted(&report)
+        return report
       }
     }
   }
@@ -218,18 +225,20 @@ struct Stage {
   let key = ServiceKey(environment: "production", service: "web")
   /// Long, because the machine may be busy; short only where its end is what is tested.
   var ready = Milliseconds.seconds(60)
+  var strategy = StrategySpec.rolling(RollingSpec())
+  var services: [ServiceName] = ["web"]
 
   func makeControlPlane() -> ControlPlane {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let spec = ProjectSpec(
       project: "shop", pipeline: [StepSpec(name: "test", run: "true")],
-      services: [
+      services: services.map { name in
         ServiceSpec(
-          name: "web", run: "serve", instances: 2,
-          health: HealthSpec(path: "/up", interval: Milliseconds(5)),
+          name: name, run: "serve", instances: 2,
+          health: HealthSpec(path: "/up", interval: Milliseconds(5)), strategy: strategy,
           deadlines: DeadlineSpec(ready: ready))
-      ])
+      }, cost: CostSpec(instanceHour: 3_600_000_000, currency: "EUR"))
     return ControlPlane(
       world: Dependencies(
         journal: journal, source: source, pipeline: pipeline, releases: pipeline,
@@ -237,7 +246,7 @@ struct Stage {
         readSpec: { _ in spec }, logger: logger),
       settings: ControlPlaneSettings(
         version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
-        stateDirectory: "/nonexistent", sourceName: "test", proxyAddress: "127.0.0.1:0")
+        stateDirectory: "/nonexistent", sourceName: "test")
     ) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
   }
 
