@@ -1,5 +1,5 @@
 import RolloutEngine
-public import SegueModel
+import SegueModel
 
 /// One seed's world, from its first commit until everything is at rest.
 ///

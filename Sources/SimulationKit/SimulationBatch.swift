@@ -1,5 +1,3 @@
-public import RolloutEngine
-public import SegueModel
 import Synchronization
 
 /// Many seeds, on several cores.
