@@ -9,6 +9,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # A regular expression of test names: `make test ONLY=TidyTests`.
 ONLY ?=
+# The worlds of `make simulate`: 130,000 of them hold more than a million rollouts.
+SEEDS ?= 1..130000
 
 debug := .build/debug
 release := .build-release/release
@@ -77,6 +79,16 @@ demo: build ## Watch three commits go live, be refused and be rolled back, under
 .PHONY: bench-overhead
 bench-overhead: release ## Measure what Segue adds to a rollout, its switch, and its memory when idle
 	Scripts/bench-overhead
+
+.PHONY: bench-engine
+bench-engine: bootstrap ## Measure what the engine costs with 10,000 services and 100,000 instances
+	swift build --configuration release --scratch-path .build-release --product segue-bench-engine
+	$(release)/segue-bench-engine Benchmarks/results/engine.json
+
+.PHONY: simulate
+simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others
+	swift build --configuration release --scratch-path .build-release --product segue-simulate
+	$(release)/segue-simulate $(SEEDS)
 
 .PHONY: docs
 docs: build-tests ## Check the documentation's links and write the man pages into .build/man

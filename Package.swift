@@ -40,6 +40,7 @@ let package = Package(
     .executable(name: "segue", targets: ["segue"]),
     .executable(name: "segue-load", targets: ["segue-load"]),
     .executable(name: "segue-simulate", targets: ["segue-simulate"]),
+    .executable(name: "segue-bench-engine", targets: ["segue-bench-engine"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -129,6 +130,9 @@ let package = Package(
       name: "segue-load", dependencies: ["LoadGenerator", argumentParser], swiftSettings: strict),
     .executableTarget(
       name: "segue-simulate", dependencies: ["SimulationKit"],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "segue-bench-engine", dependencies: ["SegueModel", "RolloutEngine", "Ports"],
       swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],

@@ -1,5 +1,3 @@
-import SegueModel
-
 /// What must hold in every simulated world, at every moment. The first ten are those of
 /// `docs/guarantees.md`, by number.
 public enum Rule: Int, CaseIterable, Hashable, Sendable, CustomStringConvertible {

@@ -1,5 +1,3 @@
-import RolloutEngine
-import SegueModel
 import Synchronization
 
 /// Many seeds, on several cores.

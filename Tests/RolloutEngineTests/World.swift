@@ -9,6 +9,13 @@ struct World {
   private(set) var pending: [Effect] = []
   var neverReady: Set<ReleaseID> = []
   var routerAnswers = true
+  /// Whether a stop is ever confirmed.
+  var stopsAnswer = true
+  /// Whether the end of requests in flight is ever seen.
+  var drainsEnd = true
+  /// Migrations that do not end by themselves.
+  var hanging: Set<MigrationStep> = []
+  var failing: Set<MigrationStep> = []
   private var nextPort = 1
 
   mutating func submit(_ command: RolloutCommand) throws {
@@ -32,15 +39,23 @@ struct World {
     case .applyTable(let table): try submit(.acknowledge(table.generation))
     case .awaitDrain(let id, _): try submit(.reportDrained(id, remaining: 0))
     case .stopInstance(let id, _): try submit(.reportStopped(id, killed: false))
-    case .migrate(let release, let step, _):
-      try submit(.reportMigrated(release, step, .succeeded, output: []))
+    case .migrate(let release, let step, let attempt):
+      let outcome: MigrationOutcome =
+        failing.contains(step) ? .failed("exited with status 1") : .succeeded
+      try submit(.reportMigrated(release, step, outcome, output: [], attempt: attempt))
     case .issueReceipt: break
     }
     return true
   }
 
   private func canCarryOut(_ effect: Effect) -> Bool {
-    if case .applyTable = effect { routerAnswers } else { true }
+    switch effect {
+    case .applyTable: routerAnswers
+    case .stopInstance: stopsAnswer
+    case .awaitDrain: drainsEnd
+    case .migrate(_, let step, _): !hanging.contains(step)
+    case .startInstance, .issueReceipt: true
+    }
   }
 
   mutating func settle() throws {
@@ -58,9 +73,58 @@ struct World {
   }
 
   mutating func deploy(_ id: ReleaseID, height: Int, _ strategy: StrategySpec = rolling()) throws {
-    try submit(
-      .deploy(DeployOrder(release: release(id, height: height, strategy), requestedBy: "test")))
+    try deploy(release(id, height: height, strategy))
   }
+
+  mutating func deploy(_ release: ServiceRelease, again: Bool = false, supersedes: Bool = false)
+    throws
+  {
+    try submit(
+      .deploy(
+        DeployOrder(release: release, requestedBy: "test", again: again, supersedes: supersedes)))
+  }
+
+  /// A world in which `release` is live and nothing is going on.
+  static func live(_ release: ServiceRelease) throws -> World {
+    var world = World()
+    try world.deploy(release)
+    try world.settle()
+    guard world.state.live == release, world.state.rollout == nil else {
+      throw Broken("\(release.id) did not go live")
+    }
+    world.log = []
+    return world
+  }
+
+  static func live(_ strategy: StrategySpec = rolling(), instances: Int = 3) throws -> World {
+    try live(release("r1", height: 1, strategy, instances: instances))
+  }
+
+  /// What the command is refused with.
+  mutating func refusal(of command: RolloutCommand) -> String? {
+    do {
+      try submit(command)
+      return nil
+    } catch let refusal as Refusal {
+      return refusal.message
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  var outcomes: [RolloutOutcome] {
+    log.compactMap { if case .rolloutEnded(_, let outcome, _) = $0 { outcome } else { nil } }
+  }
+
+  /// The shares of the proposed table.
+  var weights: [ReleaseID: Int] {
+    Dictionary(
+      uniqueKeysWithValues: (state.table.proposed?.versions ?? []).map {
+        ($0.release, $0.weight.value)
+      })
+  }
+
+  func position(of kind: String) -> Int? { log.firstIndex { $0.kind == kind } }
 
   /// The rules that hold after every single event.
   private func checkSafety() throws {
@@ -100,10 +164,12 @@ func rolling(surge: Int = 1, unavailable: Int = 0) -> StrategySpec {
   .rolling(RollingSpec(maxSurge: surge, maxUnavailable: unavailable))
 }
 
-func release(_ id: ReleaseID, height: Int, _ strategy: StrategySpec, instances: Int = 3)
-  -> ServiceRelease
-{
+func release(
+  _ id: ReleaseID, height: Int, _ strategy: StrategySpec = rolling(), instances: Int = 3,
+  migrate: MigrateSpec? = nil
+) -> ServiceRelease {
   ServiceRelease(
     id: id, commit: CommitID("c\(height)"), height: height,
-    spec: ServiceSpec(name: "web", run: "serve", instances: instances, strategy: strategy))
+    spec: ServiceSpec(
+      name: "web", run: "serve", instances: instances, strategy: strategy, migrate: migrate))
 }
