@@ -44,6 +44,8 @@ private final class Load: Sendable {
       try await proxy.route([first.port])
       let load = Load()
       try await withThrowingTaskGroup(of: Void.self) { group in
+        // Also when a table is not taken: the group waits for everybody.
+        defer { load.stop() }
         for worker in 0..<8 {
           group.addTask {
             try await onThread { try load.run(on: proxy.connect(), from: worker) }
