@@ -130,11 +130,18 @@ extension ServiceState {
     }
   }
 
-  /// It is ready; and of a release that is taken back, nothing is brought into the table any more.
+  /// It is ready; and of a release that is taken back, or that an incident left over, nothing is
+  /// brought into the table any more.
   private func mayServe(_ instance: Instance) -> Bool {
     guard instance.isReady else { return false }
-    guard let rollout, rollout.isGoingBack, instance.release == rollout.to.id else { return true }
-    return isInTable(instance.id)
+    let isWanted =
+      if let rollout {
+        instance.release == rollout.to.id
+          ? !rollout.isGoingBack : instance.release == rollout.from?.id
+      } else {
+        instance.release == live?.id
+      }
+    return isWanted || isInTable(instance.id)
   }
 
   private func able(of release: ReleaseID) -> Int {

@@ -4,8 +4,8 @@ extension ServiceState {
   /// The next thing that may happen without anybody asking, or `nil` when the service is at rest
   /// until a report arrives or a deadline passes.
   func nextStep(at now: Instant) -> [RolloutEvent]? {
-    dueDeadline(at: now) ?? restoration(at: now) ?? migrationStep(at: now) ?? queuedDeploy()
-      ?? shiftAfterIncident() ?? missingInstance(at: now) ?? staleTable(at: now) ?? surplusInstance(
+    dueDeadline(at: now) ?? restoration(at: now) ?? migrationStep(at: now) ?? shiftAfterIncident()
+      ?? queuedDeploy() ?? missingInstance(at: now) ?? staleTable(at: now) ?? surplusInstance(
         at: now)
       ?? stageStep(at: now)
   }

@@ -5,6 +5,8 @@ enum Action {
   /// The control plane looks whether a deadline has passed.
   case wake(shell: Int)
   case perform(row: Int, shell: Int)
+  /// A table that was sent before gets to the router.
+  case deliver(row: Int)
   /// The result of an effect gets to the control plane.
   case finish(row: Int, shell: Int)
   case restart

@@ -35,7 +35,7 @@ struct ReleaseModel {
         expand: "expand",
         contract: generator.chance(700) || swarm.faults == .none ? "contract" : nil,
         timeout: .seconds(generator.time(5...60)),
-        contractAfter: .seconds(generator.time(0...60))) : nil
+        contractAfter: swarm.contractAfter ?? .seconds(generator.time(0...60))) : nil
     let spec = ServiceSpec(
       name: "s", run: "serve",
       instances: swarm.variesInstances ? generator.within(1...5) : swarm.instances,

@@ -165,12 +165,15 @@ struct SafetyRules {
   }
 
   /// Rule 9: no table names a blocked release, unless that is the live one, or was in the table when it
-  /// was blocked and its rollout is on the way back.
+  /// was blocked and its rollout is on the way back, or was left there by an incident.
   private func checkBlocked(_ table: ServiceTable, _ state: ServiceState) throws(Violation) {
     guard !blocked.isEmpty else { return }
     for entry in blocked where Self.serves(table, entry.release) {
       if entry.release == state.live?.id { continue }
       if entry.wasServed, isGoingBack || openRollout == nil { continue }
+      // An incident left it serving; the next rollout takes it out with its first shift.
+      let servedOn = state.table.proposed.map { Self.serves($0, entry.release) } ?? false
+      if entry.wasServed, servedOn, entry.release != openRollout?.to.id { continue }
       throw broken(.blockedStaysOut, "\(entry.release) is blocked and proposed")
     }
   }

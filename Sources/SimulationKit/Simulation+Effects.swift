@@ -166,9 +166,11 @@ extension Simulation {
   }
 
   /// Rule 11, in the world: a process of what cannot run twice never runs beside one of another
-  /// release. What the engine gave up stopping, and what it told nobody to keep, cannot be helped.
+  /// release. What the engine gave up stopping, and what a stale control plane starts on its own,
+  /// cannot be helped.
   private func checkExclusive(_ process: Int) throws(Violation) {
     let new = platform.processes[process]
+    guard journal.replica.instances[new.instance] != nil else { return }
     for other in platform.processes where other.isAlive && other.release != new.release {
       guard !rules.book(other.instance).isAbandoned,
         journal.replica.instances[other.instance] != nil
@@ -239,12 +241,32 @@ extension Simulation {
     guard router.isAnswering else {
       return plan(.perform(row: row, shell: shell), in: 20 + latency() * 5)
     }
+    guard let slowest = try accept(table) else {
+      return try settle(
+        .reportTableFailed(table.generation, reason: "a greater one is in force"), row, by: shell)
+    }
+    // The same message may get to the router once more, whoever sent it being long gone.
+    if strikes(.duplicate) || strikes(.late) {
+      plan(.deliver(row: row), in: generator.time(1...30_000))
+    }
+    try planFinish(row, by: shell, in: slowest + latency())
+  }
+
+  /// A message on its way gets to the router.
+  mutating func deliver(_ row: Int) throws(Violation) {
+    guard router.isAnswering, case .applyTable(let table) = journal.rows[row].effect else { return }
+    _ = try accept(table)
+  }
+
+  /// The router gets a table.
+  ///
+  /// - Returns: how long its event loops take to switch; `nil` when it refuses.
+  private mutating func accept(_ table: ServiceTable) throws(Violation) -> Int64? {
     try rules.checkApply(table)
     try rules.checkWeights(table)
     if router.refuses(table), options.mutation != .takesStaleTables {
       note("the router refuses generation \(table.generation)")
-      return try settle(
-        .reportTableFailed(table.generation, reason: "a greater one is in force"), row, by: shell)
+      return nil
     }
     router.accepted = table
     var slowest: Int64 = 0
@@ -254,7 +276,7 @@ extension Simulation {
       slowest = max(slowest, delay)
       plan(.loopSwitch(loop: loop), in: delay)
     }
-    try planFinish(row, by: shell, in: slowest + latency())
+    return slowest
   }
 
   private mutating func migrate(

@@ -77,7 +77,9 @@ extension Simulation {
       if model.wasReady, !model.isPassing { flap(index, isPassing: true) }
     }
     // What was lost with nobody to miss it is found by the next control plane.
-    if shells.count != 1 || shells[0].version != journal.version || generator.chance(500) {
+    let mustRestart =
+      shells.count != 1 || shells[0].version != journal.version || swarm.faults.contains(.writers)
+    if mustRestart || generator.chance(500) {
       shells = []
       try boot()
     }

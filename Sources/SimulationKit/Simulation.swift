@@ -143,6 +143,7 @@ public struct Simulation {
     switch action {
     case .wake(let shell): try wake(shell)
     case .perform(let row, let shell): try perform(row, by: shell)
+    case .deliver(let row): try deliver(row)
     case .finish(let row, let shell): try finish(row, by: shell)
     case .restart:
       isRestartPlanned = false

@@ -17,6 +17,8 @@ struct Swarm {
   /// Share of releases with something wrong, in thousandths.
   var badShare: Int
   var migrationShare: Int
+  /// `nil`: each release has its own.
+  var contractAfter: Milliseconds?
   var orders: Int
   /// The longest time from one step of the world to the next.
   var latency: Int64
@@ -67,6 +69,7 @@ struct Swarm {
     isWorker = false
     badShare = 0
     migrationShare = scenario.hasMigrations ? 1_000 : 0
+    contractAfter = .minutes(60)
     latency = 20
     boot = 300
     loops = 2

@@ -128,4 +128,21 @@ import Testing
     #expect(world.served.isEmpty)
     #expect(world.state.table.isSettled)
   }
+
+  /// An incident let in what its way back had kept out.
+  @Test func anIncidentBringsNothingOfTheOtherReleaseIn() throws {
+    let hold = HoldSpec.promotion(limit: .minutes(60))
+    let strategy = StrategySpec.canary(
+      CanarySpec(steps: [.init(weight: Permille(100), hold: hold)]))
+    var world = try World.live(strategy)
+    try world.deploy(release("r2", height: 2, strategy))
+    try world.settle()
+    world.neverReady = ["r1"]
+    for id in world.state.orderedInstances.map(\.id) { try world.submit(.reportVanished(id)) }
+    try world.submit(.block(release: "r2", reason: "a flaw"))
+    try world.settle()
+    try world.pass(.minutes(2))
+    #expect(world.outcomes.contains(.incident))
+    #expect(world.served.isEmpty)
+  }
 }
