@@ -33,7 +33,11 @@ public struct MigrationRun: Hashable, Codable, Sendable {
   }
 
   /// Unique for ever: one run of a command, however often it is asked for.
-  public var id: String { "\(key.environment)-\(key.service)-\(release)-\(step.rawValue)-\(attempt)" }
+  ///
+  /// Names may hold a `-` and never a `.`, so no two runs have the same one.
+  public var id: String {
+    "\(key.environment).\(key.service).\(release).\(step.rawValue).\(attempt)"
+  }
 }
 
 /// How a migration went.
