@@ -68,6 +68,10 @@ public struct ControlClient: ControlAPI {
     try await post(request, to: ControlWire.Path.abort)
   }
 
+  public func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply {
+    try await post(request, to: ControlWire.Path.promoteRelease)
+  }
+
   public func pushed(_ request: PushedRequest) async throws -> DeployReply {
     try await post(request, to: ControlWire.Path.pushed)
   }

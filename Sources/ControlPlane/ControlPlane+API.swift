@@ -58,7 +58,7 @@ extension ControlPlane: ControlAPI {
     _ sequence: Int64
   ) async throws -> DeployReply {
     let short = release.commit.short
-    let states = await serviceStates(of: release)
+    let states = await serviceStates(of: release, in: firstEnvironments(of: release))
     if states.allSatisfy({ $0.live?.id == release.id && $0.rollout == nil }) {
       return DeployReply(
         commit: release.commit, sequence: sequence, message: "\(short) is live already",
@@ -74,29 +74,41 @@ extension ControlPlane: ControlAPI {
         .refused, "\(short) was taken back before: \(reason)",
         nextStep: "Push a commit that mends it, or try the same release with --again")
     }
-    try await target.set(
-      TargetOrder(
-        release: release.id, commit: release.commit, requestedBy: request.who,
-        allowOlder: request.allowOlder, again: request.again))
-    convergeSoon()
+    let order = TargetOrder(
+      release: release.id, commit: release.commit, requestedBy: request.who,
+      allowOlder: request.allowOlder, again: request.again)
+    for environment in firstEnvironments(of: release) {
+      try await aim(order, of: release, at: environment)
+    }
     return DeployReply(
       commit: release.commit, sequence: sequence,
       message: "\(short) is built already; its release \(release.id) is rolled out",
       accepted: true)
   }
 
-  private func serviceStates(of release: Release) async -> [ServiceState] {
+  /// Those that get a release from the pipeline and from no other environment.
+  private func firstEnvironments(of release: Release?) -> [EnvironmentName] {
+    let spec = release?.spec ?? catalogue.newestRelease?.spec
+    return spec?.environments.filter { $0.after == nil }.map(\.name) ?? []
+  }
+
+  func serviceStates(of release: Release, in environments: [EnvironmentName]) async
+    -> [ServiceState]
+  {
     var states: [ServiceState] = []
-    for service in release.spec.services {
-      let key = ServiceKey(environment: Self.environment, service: service.name)
-      if let controller = controllers[key] { states.append(await controller.state) }
+    for environment in environments {
+      for service in release.spec.services {
+        let key = ServiceKey(environment: environment, service: service.name)
+        states.append(await controllers[key]?.state ?? ServiceState(key: key))
+      }
     }
     return states
   }
 
   private func liveHeight() async throws -> ServiceRelease? {
     var newest: ServiceRelease?
-    for controller in controllers.values {
+    let first = firstEnvironments(of: nil)
+    for (key, controller) in controllers where first.contains(key.environment) {
       if let live = await controller.state.live, live.height > newest?.height ?? -1 {
         newest = live
       }
@@ -132,18 +144,20 @@ extension ControlPlane: ControlAPI {
       let reason = request.reason ?? "asked for by \(request.who)"
       var rollouts: [RolloutID] = []
       var refusals: [Refusal] = []
+      var environments: Set<EnvironmentName> = []
       for controller in try await self.selected(request.service) {
         do {
           let release = try await self.rollbackTarget(request.to, controller)
           try await controller.submit(
             .rollBack(release: release, by: request.who, reason: reason))
           if let id = await controller.newestRollout { rollouts.append(id) }
+          environments.insert(controller.key.environment)
         } catch let refusal as Refusal {
           refusals.append(refusal)
         }
       }
       if rollouts.isEmpty, let refusal = refusals.first { throw refusal }
-      try await self.target.clear(by: request.who, reason: "rollback: \(reason)")
+      try await self.clearTargets(environments, by: request.who, reason: "rollback: \(reason)")
       return RolloutReply(
         rollouts: rollouts, sequence: sequence,
         message:
@@ -161,9 +175,16 @@ extension ControlPlane: ControlAPI {
         .notFound, "there is no release or commit \(name)",
         nextStep: "`segue history` lists those that there are")
     }
-    guard let spec = release.spec.service(controller.key.service) else {
+    guard let spec = release.spec.service(controller.key.service, in: controller.key.environment)
+    else {
       throw ControlError(
         .notFound, "\(release.id) has no service \(controller.key.service)")
+    }
+    guard try await world.releases.verify(release) else {
+      throw ControlError(
+        .refused, "the files of \(release.id) are not those that were built",
+        nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older --again`"
+      )
     }
     return ServiceRelease(
       id: release.id, commit: release.commit, height: release.height, spec: spec)
@@ -178,12 +199,13 @@ extension ControlPlane: ControlAPI {
       }
       return all
     }
-    guard let found = all.first(where: { $0.key.service == service }) else {
-      let names = all.map(\.key.service.rawValue).joined(separator: ", ")
+    let found = all.filter { $0.key.service == service }
+    guard !found.isEmpty else {
+      let names = Set(all.map(\.key.service.rawValue)).sorted().joined(separator: ", ")
       throw ControlError(
         .notFound, "there is no service \(service)", nextStep: "There are: \(names)")
     }
-    return [found]
+    return found
   }
 
   public func abort(_ request: AbortRequest) async throws -> RolloutReply {
@@ -194,14 +216,14 @@ extension ControlPlane: ControlAPI {
         request.service == nil
         ? try await self.pipeline.cancel(reason: "aborted by \(request.who): \(reason)") : false
       var rollouts: [RolloutID] = []
+      var environments: Set<EnvironmentName> = []
       for controller in try await self.abortable(request.service) {
         guard let id = await controller.state.rollout?.id else { continue }
         try await controller.submit(.abort(by: request.who, reason: reason))
         rollouts.append(id)
+        environments.insert(controller.key.environment)
       }
-      if !rollouts.isEmpty {
-        try await self.target.clear(by: request.who, reason: "abort: \(reason)")
-      }
+      try await self.clearTargets(environments, by: request.who, reason: "abort: \(reason)")
       guard cancelled || !rollouts.isEmpty else {
         throw ControlError(
           .refused, "no pipeline and no rollout is in progress, so there is nothing to abort",

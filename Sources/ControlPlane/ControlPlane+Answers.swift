@@ -25,7 +25,8 @@ extension ControlPlane {
   }
 
   private func problems(of services: [ServiceStatus]) -> [String] {
-    var problems = troubles.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+    var problems = troubles.merging(driftMemory.problems) { $1 }.sorted { $0.key < $1.key }
+      .map { "\($0.key): \($0.value)" }
     for service in services where service.live != nil {
       let ready = service.instances.filter { $0.phase == "ready" && $0.release == service.live?.id }
       if ready.isEmpty {
@@ -133,11 +134,13 @@ extension ControlPlane {
     }
     var isLive = false
     if let release = record.release {
-      for service in release.spec.services {
-        let key = ServiceKey(environment: Self.environment, service: service.name)
-        let (answer, live) = await answer(key, release)
-        answers.append(answer)
-        isLive = isLive || live
+      for environment in release.spec.environments {
+        for service in release.spec.services {
+          let key = ServiceKey(environment: environment.name, service: service.name)
+          let (answer, live) = await answer(key, release)
+          answers.append(answer)
+          isLive = isLive || live
+        }
       }
     }
     return Explanation(

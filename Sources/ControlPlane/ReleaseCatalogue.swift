@@ -29,7 +29,13 @@ final class ReleaseCatalogue: Sendable {
   }
   private let storage = Mutex(Storage())
 
-  func release(_ id: ReleaseID) async -> Release? { record(of: id)?.release }
+  /// Of the newest commit that has one.
+  var newestRelease: Release? {
+    storage.withLock { storage in
+      storage.order.last { storage.records[$0]?.release != nil }
+        .flatMap { storage.records[$0]?.release }
+    }
+  }
 
   func record(of release: ReleaseID) -> Record? {
     storage.withLock { storage in storage.byRelease[release].flatMap { storage.records[$0] } }

@@ -8,6 +8,8 @@ public protocol ControlAPI: Sendable {
   func deploy(_ request: DeployRequest) async throws -> DeployReply
   func rollback(_ request: RollbackRequest) async throws -> RolloutReply
   func abort(_ request: AbortRequest) async throws -> RolloutReply
+  /// Brings a release that is live elsewhere into another environment.
+  func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply
   /// Finished rollouts, newest first.
   func history(limit: Int) async throws -> [HistoryEntry]
   /// The receipt of a rollout, or with `nil` of the last finished one.
@@ -128,6 +130,22 @@ public struct AbortRequest: Hashable, Codable, Sendable {
   public var reason: String?
   public init(service: ServiceName? = nil, who: String, reason: String? = nil) {
     self.service = service
+    self.who = who
+    self.reason = reason
+  }
+}
+
+public struct PromoteReleaseRequest: Hashable, Codable, Sendable {
+  public var environment: EnvironmentName
+  /// A release or commit; `nil`: the one that is live in the environment before.
+  public var release: String?
+  public var who: String
+  public var reason: String?
+  public init(
+    environment: EnvironmentName, release: String? = nil, who: String, reason: String? = nil
+  ) {
+    self.environment = environment
+    self.release = release
     self.who = who
     self.reason = reason
   }

@@ -9,6 +9,7 @@ public enum ControlWire {
     public static let deploy = "/v1/deploy"
     public static let rollback = "/v1/rollback"
     public static let abort = "/v1/abort"
+    public static let promoteRelease = "/v1/promote-release"
     public static let history = "/v1/history"
     public static let receipt = "/v1/receipt"
     public static let explain = "/v1/explain"

@@ -59,6 +59,9 @@ struct ControlRouter: Sendable {
     router.post(RouterPath(ControlWire.Path.abort)) { request, _ in
       try Self.json(try await api.abort(try await body(of: request)))
     }
+    router.post(RouterPath(ControlWire.Path.promoteRelease)) { request, _ in
+      try Self.json(try await api.promoteRelease(try await body(of: request)))
+    }
     router.post(RouterPath(ControlWire.Path.pushed)) { request, _ in
       try Self.json(try await api.pushed(try await body(of: request)))
     }

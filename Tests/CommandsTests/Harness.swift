@@ -66,6 +66,9 @@ struct ScriptedAPI: ControlAPI {
     try answer(rolloutReply)
   }
   func abort(_ request: AbortRequest) async throws -> RolloutReply { try answer(rolloutReply) }
+  func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply {
+    try answer(deployReply)
+  }
   func history(limit: Int) async throws -> [HistoryEntry] { try answer(entries) }
   func receipt(_ rollout: RolloutID?) async throws -> Receipt { try answer(Samples.receipt()) }
   func explain(_ subject: String?) async throws -> Explanation {

@@ -36,6 +36,9 @@ final class FakeControlAPI: ControlAPI {
   func abort(_ request: AbortRequest) async throws -> RolloutReply {
     try answer("\(request)", Samples.rollouts)
   }
+  func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply {
+    try answer("\(request)", Samples.deployed)
+  }
   func pushed(_ request: PushedRequest) async throws -> DeployReply {
     try answer("\(request)", Samples.deployed)
   }
