@@ -37,7 +37,10 @@ extension ControlPlane: ControlAPI {
         .refused, "\(short) is older than \(live.commit.short), which is live",
         nextStep: "Use `segue rollback`, or deploy it with --allow-older")
     }
-    if let record, let release = record.release {
+    // One whose files are gone or changed is built again.
+    if let record, !record.isRemoved, let release = record.release,
+      try await world.releases.verify(release)
+    {
       return try await redeploy(release, record, request, sequence)
     }
     if let record, !request.again, record.status.state == .refused {
@@ -58,7 +61,7 @@ extension ControlPlane: ControlAPI {
     _ sequence: Int64
   ) async throws -> DeployReply {
     let short = release.commit.short
-    let states = await serviceStates(of: release, in: firstEnvironments(of: release))
+    let states = await serviceStates(of: release, in: release.spec.automaticEnvironments)
     if states.allSatisfy({ $0.live?.id == release.id && $0.rollout == nil }) {
       return DeployReply(
         commit: release.commit, sequence: sequence, message: "\(short) is live already",
@@ -170,10 +173,15 @@ extension ControlPlane: ControlAPI {
     -> ServiceRelease?
   {
     guard let name else { return nil }
-    guard let release = catalogue.find(name)?.release else {
+    guard let record = catalogue.find(name), let release = record.release else {
       throw ControlError(
         .notFound, "there is no release or commit \(name)",
         nextStep: "`segue history` lists those that there are")
+    }
+    guard !record.isRemoved else {
+      throw ControlError(
+        .refused, "the files of \(release.id) were removed, to make room for newer releases",
+        nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older`")
     }
     guard let spec = release.spec.service(controller.key.service, in: controller.key.environment)
     else {
@@ -183,7 +191,7 @@ extension ControlPlane: ControlAPI {
     guard try await world.releases.verify(release) else {
       throw ControlError(
         .refused, "the files of \(release.id) are not those that were built",
-        nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older --again`"
+        nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older`"
       )
     }
     return ServiceRelease(

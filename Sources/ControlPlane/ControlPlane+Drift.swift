@@ -34,6 +34,7 @@ extension ControlPlane {
       } catch {
         note("drift", "\(error)")
       }
+      await removeOldReleases()
       try? await world.time.sleep(for: settings.driftInterval)
     }
   }

@@ -82,9 +82,7 @@ extension ControlPlane {
       }
       release = found
     } else {
-      guard let arrival = board[source].arrival,
-        let found = catalogue.record(of: arrival.order.release)?.release
-      else {
+      guard let found = await newestLive(in: source) else {
         throw ControlError(
           .refused, "nothing is live in \(source) that could be promoted",
           nextStep: "`segue status` shows what is on its way")
@@ -98,6 +96,17 @@ extension ControlPlane {
         nextStep: "Only what is live in \(source) can be promoted; `segue status` shows it")
     }
     return release
+  }
+
+  private func newestLive(in environment: EnvironmentName) async -> Release? {
+    var newest: Release?
+    for (key, controller) in controllers where key.environment == environment {
+      guard let live = await controller.state.live?.id,
+        let release = catalogue.record(of: live)?.release
+      else { continue }
+      if release.height > newest?.height ?? .min { newest = release }
+    }
+    return newest
   }
 
   private func refuse(_ request: PromoteReleaseRequest, _ release: Release) async throws {
@@ -121,5 +130,21 @@ extension ControlPlane {
         .refused, "\(release.id) was taken back in \(place) before: \(reason)",
         nextStep: "Push a commit that mends it; to try the same release again, name it")
     }
+  }
+}
+
+extension ProjectSpec {
+  /// Those that get a release without anybody's promoting it, the first ones first.
+  var automaticEnvironments: [EnvironmentName] {
+    var names = environments.filter { $0.after == nil }.map(\.name)
+    var index = 0
+    while index < names.count {
+      names += environments.filter { environment in
+        environment.after == names[index] && !environment.isPromotedByHand
+          && !names.contains(environment.name)
+      }.map(\.name)
+      index += 1
+    }
+    return names
   }
 }

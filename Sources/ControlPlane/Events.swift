@@ -20,6 +20,8 @@ enum PipelineEvent: Hashable, JournalEvent {
   case pipelineCancelled(reason: String)
   case commitSuperseded(by: CommitID)
   case releaseSealed(release: Release)
+  /// Its files are gone, because newer ones need the room: it cannot be rolled out any more.
+  case releaseRemoved(release: ReleaseID)
 
   var kind: String {
     switch self {
@@ -33,6 +35,7 @@ enum PipelineEvent: Hashable, JournalEvent {
     case .pipelineCancelled: "pipelineCancelled"
     case .commitSuperseded: "commitSuperseded"
     case .releaseSealed: "releaseSealed"
+    case .releaseRemoved: "releaseRemoved"
     }
   }
 }

@@ -178,6 +178,8 @@ enum FeedText {
       return (.warning, "commit", "superseded by \(by.short)", true)
     case .releaseSealed(let release):
       return (.success, "release", "\(release.id) built", false)
+    case .releaseRemoved(let release):
+      return (.info, "release", "\(release) removed, to make room for newer ones", false)
     }
   }
 

@@ -65,6 +65,21 @@ actor PipelineController {
     wakeUp.yield()
   }
 
+  // MARK: Removing
+
+  /// Deletes the files of a release, and then records that they are gone: done again, it does no harm.
+  func remove(_ release: Release, of acceptance: CommitAcceptance) async throws(PortError) {
+    try await world.releases.remove(release)
+    if streams[acceptance.pipeline] == nil {
+      var stream = TypedStream<PipelineEvent>(
+        id: Streams.pipeline(acceptance.pipeline), journal: world.journal)
+      _ = try await stream.load()
+      streams[acceptance.pipeline] = stream
+    }
+    try await append([.releaseRemoved(release: release.id)], to: acceptance)
+    streams[acceptance.pipeline] = nil
+  }
+
   // MARK: Accepting
 
   /// Records that a commit is to be built. Commits that wait are superseded by it.

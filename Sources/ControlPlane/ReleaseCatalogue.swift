@@ -14,6 +14,8 @@ final class ReleaseCatalogue: Sendable {
     var acceptedAt: Instant
     var status: PipelineStatus
     var release: Release?
+    /// The release's files are gone.
+    var isRemoved = false
     var results: [StepName: StepResult] = [:]
     /// When each step began and ended, for the receipt's sum of the user's own time.
     var spans: [(begin: Instant, end: Instant?)] = []
@@ -140,6 +142,8 @@ extension ReleaseCatalogue.Record {
       self.release = release
       status.release = release.id
       end(.passed, nil, at: now)
+    case .releaseRemoved:
+      isRemoved = true
     }
   }
 

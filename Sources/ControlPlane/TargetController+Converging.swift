@@ -44,7 +44,7 @@ extension TargetController {
     let place = release.spec.environments.count > 1 ? " in \(environment)" : ""
     let summary =
       "\(release.commit.short) is not live\(place): the files of \(release.id) are not those that "
-      + "were built; build it again with `segue deploy --again`"
+      + "were built; `segue deploy` builds it again"
     try await settle(order, of: release, live: false, summary: summary)
     return false
   }

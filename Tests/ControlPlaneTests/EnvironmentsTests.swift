@@ -6,9 +6,9 @@ import Testing
 
 /// One release on its way through several environments.
 @Suite struct EnvironmentsTests {
-  private static func stage(byHand: Bool = false, ready: Milliseconds = .seconds(5)) -> Stage {
+  private static func stage(byHand: Bool = false) -> Stage {
     Stage(
-      services: [Stage.service("web", ready: ready)],
+      services: [Stage.service("web")],
       environments: [
         EnvironmentSpec(name: "staging"),
         EnvironmentSpec(
@@ -35,8 +35,8 @@ import Testing
   }
 
   @Test func aFailureInTheFirstEnvironmentStopsThere() async throws {
-    let stage = Self.stage(ready: .seconds(2))
-    stage.platform.setUnready("r-1")
+    let stage = Self.stage()
+    stage.platform.setBroken("r-1")
     let commit = stage.source.add(1)
     try await stage.withControlPlane { plane in
       let fate = try await plane.fate(of: commit.id)
@@ -91,7 +91,7 @@ import Testing
   /// Cut off after any number of events, the release still arrives everywhere, once.
   @Test(arguments: 1...36)
   func promotionIsContinued(after events: Int) async throws {
-    let stage = Self.stage(ready: .seconds(60))
+    let stage = Self.stage()
     _ = stage.source.add(1)
     try await stage.withControlPlane { _ in
       try await until("\(events) events") {

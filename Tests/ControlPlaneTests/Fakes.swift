@@ -89,7 +89,8 @@ final class ScriptedSource: Source {
 
   func add(_ number: Int) -> Commit {
     let commit = Commit(
-      id: CommitID(String(repeating: "\(number % 10)", count: 40)), subject: "Commit \(number)",
+      id: CommitID(String(repeating: String(number, radix: 16), count: 40)),
+      subject: "Commit \(number)",
       author: "Ana <ana@example.com>", height: number)
     commits.withLock { $0.append(commit) }
     return commit
@@ -155,6 +156,7 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
     var running: [InstanceID: RunningInstance] = [:]
     var starts: [InstanceID: Int] = [:]
     var unready: Set<String> = []
+    var broken: Set<String> = []
     var unseen: Set<InstanceID> = []
     var probed: [String] = []
     var tables: [ServiceKey: ServiceTable] = [:]
@@ -169,6 +171,10 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   }
   func setReady(_ release: ReleaseID, of service: ServiceName? = nil) {
     storage.withLock { _ = $0.unready.remove(Self.name(release, service)) }
+  }
+  /// Instances of the release, or of one service, cannot be started.
+  func setBroken(_ release: ReleaseID, of service: ServiceName? = nil) {
+    storage.withLock { _ = $0.broken.insert(Self.name(release, service)) }
   }
   private static func name(_ release: ReleaseID, _ service: ServiceName?) -> String {
     "\(release)" + (service.map { " of \($0)" } ?? "")
@@ -196,7 +202,11 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   func table(_ key: ServiceKey) -> ServiceTable? { storage.withLock { $0.tables[key] } }
 
   func start(_ start: InstanceStart) async throws(PortError) -> RunningInstance {
-    storage.withLock { storage in
+    let names = [Self.name(start.release, nil), Self.name(start.release, start.key.service)]
+    guard storage.withLock({ $0.broken.isDisjoint(with: names) }) else {
+      throw PortError("its program is missing", fault: .user, retry: .never)
+    }
+    return storage.withLock { storage in
       if let found = storage.running[start.instance] { return found }
       storage.starts[start.instance, default: 0] += 1
       storage.nextPort += 1

@@ -7,11 +7,11 @@ import Testing
 /// Several services in one release: their order, and the way back when one fails.
 @Suite struct ServicesTests {
   /// `web` needs `db`; `mail` stands alone.
-  private static func stage(ready: Milliseconds = .seconds(5)) -> Stage {
+  private static func stage() -> Stage {
     Stage(services: [
-      Stage.service("db", ready: ready),
-      Stage.service("web", needs: ["db"], ready: ready),
-      Stage.service("mail", independent: true, ready: ready),
+      Stage.service("db"),
+      Stage.service("web", needs: ["db"]),
+      Stage.service("mail", independent: true),
     ])
   }
 
@@ -20,7 +20,7 @@ import Testing
     _ = stage.source.add(1)
     try await stage.withControlPlane { plane in
       try await until("r-1 is live") { try await plane.settled("web") == "r-1" }
-      stage.platform.setUnready("r-2", of: "web")
+      stage.platform.setBroken("r-2", of: "web")
       let commit = stage.source.add(2)
       let fate = try await plane.fate(of: commit.id)
       #expect(fate?.level == .failure)
@@ -36,14 +36,14 @@ import Testing
 
   @Test func whatNeedsOthersGoesBackBeforeThem() async throws {
     let stage = Stage(services: [
-      Stage.service("db", ready: .seconds(5)),
-      Stage.service("api", needs: ["db"], ready: .seconds(5)),
-      Stage.service("web", needs: ["api"], ready: .seconds(5)),
+      Stage.service("db"),
+      Stage.service("api", needs: ["db"]),
+      Stage.service("web", needs: ["api"]),
     ])
     _ = stage.source.add(1)
     try await stage.withControlPlane { plane in
       try await until("r-1 is live") { try await plane.settled("web") == "r-1" }
-      stage.platform.setUnready("r-2", of: "web")
+      stage.platform.setBroken("r-2", of: "web")
       _ = try await plane.fate(of: stage.source.add(2).id)
       let rollbacks = try await plane.feedItems("rolloutStarted").filter {
         $0.text.hasPrefix("rollback")
@@ -58,7 +58,7 @@ import Testing
 
   @Test func whatHasNotBegunIsNotStarted() async throws {
     let stage = Self.stage()
-    stage.platform.setUnready("r-1", of: "db")
+    stage.platform.setBroken("r-1", of: "db")
     let commit = stage.source.add(1)
     try await stage.withControlPlane { plane in
       let text = try #require(try await plane.fate(of: commit.id)?.text)
@@ -69,7 +69,7 @@ import Testing
 
   @Test func anIndependentServiceTakesNobodyAlong() async throws {
     let stage = Self.stage()
-    stage.platform.setUnready("r-1", of: "mail")
+    stage.platform.setBroken("r-1", of: "mail")
     let commit = stage.source.add(1)
     try await stage.withControlPlane { plane in
       let fate = try await plane.fate(of: commit.id)
@@ -83,13 +83,13 @@ import Testing
   @Test(arguments: 38...84)
   func takingBackIsContinued(after events: Int) async throws {
     let stage = Stage(services: [
-      Stage.service("db", ready: .seconds(2)),
-      Stage.service("web", needs: ["db"], ready: .seconds(2)),
+      Stage.service("db"),
+      Stage.service("web", needs: ["db"]),
     ])
     _ = stage.source.add(1)
     try await stage.withControlPlane { plane in
       try await until("r-1 is live") { try await plane.settled("web") == "r-1" }
-      stage.platform.setUnready("r-2", of: "web")
+      stage.platform.setBroken("r-2", of: "web")
       _ = stage.source.add(2)
       try await until("\(events) events") {
         stage.journal.kinds.count >= events

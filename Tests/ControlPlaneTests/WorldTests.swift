@@ -193,3 +193,30 @@ import Testing
     }
   }
 }
+
+/// Room on the disk.
+@Suite struct RetentionTests {
+  @Test func oldReleasesGoAndAreNotGoneBackTo() async throws {
+    let stage = Stage(services: [Stage.service("web")])
+    try await stage.withControlPlane { plane in
+      for number in 1...13 {
+        _ = stage.source.add(number)
+        try await until("r-\(number) is live") {
+          try await plane.settled("web") == ReleaseID("r-\(number)")
+        }
+      }
+      try await until("the oldest are gone") {
+        stage.pipeline.removed.withLock { $0 } == ["r-1", "r-2", "r-3"]
+      }
+      try await until("that is recorded") {
+        stage.journal.kinds.count { $0 == "releaseRemoved" } == 3
+      }
+      let error = await #expect(throws: ControlError.self) {
+        try await plane.rollback(RollbackRequest(to: "r-2", who: "ana"))
+      }
+      #expect(error?.message.contains("removed") == true)
+      _ = try await plane.rollback(RollbackRequest(to: "r-5", who: "ana"))
+      try await until("r-5 is live") { try await plane.settled("web") == "r-5" }
+    }
+  }
+}
