@@ -65,6 +65,9 @@ let package = Package(
       name: "SimulationKit", dependencies: ["SegueModel", "RolloutEngine", "TrafficRouting"],
       swiftSettings: core),
 
+    // What adapters share.
+    .target(name: "SecretMasking", dependencies: ["Ports"], swiftSettings: strict),
+
     // Adapters: each knows the core and one piece of the world, never one another.
     .target(name: "CLinux"),
     .target(name: "SpecFile", dependencies: ["SegueModel", yams], swiftSettings: strict),
@@ -73,13 +76,14 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "PipelineRunner",
-      dependencies: ["SegueModel", "Ports", "Evidence", "CLinux", crypto],
+      dependencies: ["SegueModel", "Ports", "Evidence", "SecretMasking", "CLinux", crypto],
       swiftSettings: strict),
     .target(
       name: "HTTPProbe", dependencies: ["SegueModel", "Ports", nioCore, nioHTTP1, nioPosix],
       swiftSettings: strict),
     .target(
-      name: "ProcessPlatform", dependencies: ["SegueModel", "Ports", "CLinux", logging],
+      name: "ProcessPlatform",
+      dependencies: ["SegueModel", "Ports", "SecretMasking", "CLinux", logging],
       swiftSettings: strict),
     .target(
       name: "Proxy",
@@ -117,10 +121,10 @@ let package = Package(
     .executableTarget(
       name: "segue",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "CLinux", "SpecFile",
-        "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe", "Proxy", "ControlPlane",
-        "ControlProtocol", "ControlServer", "ControlClient", "Commands", argumentParser, logging,
-        lifecycle, unixSignals,
+        "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "SecretMasking",
+        "CLinux", "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
+        "Proxy", "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
+        argumentParser, logging, lifecycle, unixSignals,
       ],
       swiftSettings: strict),
 
@@ -159,7 +163,8 @@ let package = Package(
       dependencies: ["SegueModel", "Ports", "SQLiteJournal", "JournalContract", grdb],
       swiftSettings: strict),
     .testTarget(
-      name: "PipelineRunnerTests", dependencies: ["SegueModel", "Ports", "PipelineRunner"],
+      name: "PipelineRunnerTests",
+      dependencies: ["SegueModel", "Ports", "SecretMasking", "PipelineRunner"],
       swiftSettings: strict),
     .testTarget(
       name: "ProcessPlatformTests",

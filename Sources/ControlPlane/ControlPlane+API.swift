@@ -37,7 +37,10 @@ extension ControlPlane: ControlAPI {
         .refused, "\(short) is older than \(live.commit.short), which is live",
         nextStep: "Use `segue rollback`, or deploy it with --allow-older")
     }
-    if let record, let release = record.release {
+    // One whose files are gone or changed is built again.
+    if let record, !record.isRemoved, let release = record.release,
+      try await world.releases.verify(release)
+    {
       return try await redeploy(release, record, request, sequence)
     }
     if let record, !request.again, record.status.state == .refused {
@@ -58,7 +61,7 @@ extension ControlPlane: ControlAPI {
     _ sequence: Int64
   ) async throws -> DeployReply {
     let short = release.commit.short
-    let states = await serviceStates(of: release)
+    let states = await serviceStates(of: release, in: release.spec.automaticEnvironments)
     if states.allSatisfy({ $0.live?.id == release.id && $0.rollout == nil }) {
       return DeployReply(
         commit: release.commit, sequence: sequence, message: "\(short) is live already",
@@ -74,29 +77,41 @@ extension ControlPlane: ControlAPI {
         .refused, "\(short) was taken back before: \(reason)",
         nextStep: "Push a commit that mends it, or try the same release with --again")
     }
-    try await target.set(
-      TargetOrder(
-        release: release.id, commit: release.commit, requestedBy: request.who,
-        allowOlder: request.allowOlder, again: request.again))
-    convergeSoon()
+    let order = TargetOrder(
+      release: release.id, commit: release.commit, requestedBy: request.who,
+      allowOlder: request.allowOlder, again: request.again)
+    for environment in firstEnvironments(of: release) {
+      try await aim(order, of: release, at: environment)
+    }
     return DeployReply(
       commit: release.commit, sequence: sequence,
       message: "\(short) is built already; its release \(release.id) is rolled out",
       accepted: true)
   }
 
-  private func serviceStates(of release: Release) async -> [ServiceState] {
+  /// Those that get a release from the pipeline and from no other environment.
+  private func firstEnvironments(of release: Release?) -> [EnvironmentName] {
+    let spec = release?.spec ?? catalogue.newestRelease?.spec
+    return spec?.environments.filter { $0.after == nil }.map(\.name) ?? []
+  }
+
+  func serviceStates(of release: Release, in environments: [EnvironmentName]) async
+    -> [ServiceState]
+  {
     var states: [ServiceState] = []
-    for service in release.spec.services {
-      let key = ServiceKey(environment: Self.environment, service: service.name)
-      if let controller = controllers[key] { states.append(await controller.state) }
+    for environment in environments {
+      for service in release.spec.services {
+        let key = ServiceKey(environment: environment, service: service.name)
+        states.append(await controllers[key]?.state ?? ServiceState(key: key))
+      }
     }
     return states
   }
 
   private func liveHeight() async throws -> ServiceRelease? {
     var newest: ServiceRelease?
-    for controller in controllers.values {
+    let first = firstEnvironments(of: nil)
+    for (key, controller) in controllers where first.contains(key.environment) {
       if let live = await controller.state.live, live.height > newest?.height ?? -1 {
         newest = live
       }
@@ -131,6 +146,7 @@ extension ControlPlane: ControlAPI {
       let sequence = await self.feed.sequence
       var rollouts: [RolloutID] = []
       var refusals: [Refusal] = []
+      var environments: Set<EnvironmentName> = []
       for controller in try await self.controllersOfOneEnvironment(
         request.service, request.environment)
       {
@@ -139,13 +155,14 @@ extension ControlPlane: ControlAPI {
           try await controller.submit(
             .rollBack(release: release, by: request.who, reason: request.reason))
           if let id = await controller.newestRollout { rollouts.append(id) }
+          environments.insert(controller.key.environment)
         } catch let refusal as Refusal {
           refusals.append(refusal)
         }
       }
       if rollouts.isEmpty, let refusal = refusals.first { throw refusal }
       let why = request.reason.map { ": \($0)" } ?? ""
-      try await self.target.clear(by: request.who, reason: "rollback\(why)")
+      try await self.clearTargets(environments, by: request.who, reason: "rollback\(why)")
       return RolloutReply(
         rollouts: rollouts, sequence: sequence,
         message:
@@ -158,14 +175,26 @@ extension ControlPlane: ControlAPI {
     -> ServiceRelease?
   {
     guard let name else { return nil }
-    guard let release = catalogue.find(name)?.release else {
+    guard let record = catalogue.find(name), let release = record.release else {
       throw ControlError(
         .notFound, "there is no release or commit \(name)",
         nextStep: "`segue history` lists those that there are")
     }
-    guard let spec = release.spec.service(controller.key.service) else {
+    guard !record.isRemoved else {
+      throw ControlError(
+        .refused, "the files of \(release.id) were removed, to make room for newer releases",
+        nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older`")
+    }
+    guard let spec = release.spec.service(controller.key.service, in: controller.key.environment)
+    else {
       throw ControlError(
         .notFound, "\(release.id) has no service \(controller.key.service)")
+    }
+    guard try await world.releases.verify(release) else {
+      throw ControlError(
+        .refused, "the files of \(release.id) are not those that were built",
+        nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older`"
+      )
     }
     return ServiceRelease(
       id: release.id, commit: release.commit, height: release.height, spec: spec)
@@ -179,14 +208,14 @@ extension ControlPlane: ControlAPI {
         request.service == nil && request.environment == nil
         ? try await self.pipeline.cancel(reason: "aborted by \(request.who): \(reason)") : false
       var rollouts: [RolloutID] = []
+      var environments: Set<EnvironmentName> = []
       for controller in try await self.abortable(request) {
         guard let id = await controller.state.rollout?.id else { continue }
         try await controller.submit(.abort(by: request.who, reason: reason))
         rollouts.append(id)
+        environments.insert(controller.key.environment)
       }
-      if !rollouts.isEmpty {
-        try await self.target.clear(by: request.who, reason: "abort: \(reason)")
-      }
+      try await self.clearTargets(environments, by: request.who, reason: "abort: \(reason)")
       guard cancelled || !rollouts.isEmpty else {
         throw ControlError(
           .refused, "no pipeline and no rollout is in progress, so there is nothing to abort",

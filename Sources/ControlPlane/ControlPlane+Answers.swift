@@ -25,7 +25,8 @@ extension ControlPlane {
   }
 
   private func problems(of services: [ServiceStatus]) -> [String] {
-    var problems = troubles.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+    var problems = troubles.merging(driftMemory.problems) { $1 }.sorted { $0.key < $1.key }
+      .map { "\($0.key): \($0.value)" }
     for service in services where service.live != nil {
       let ready = service.instances.filter { $0.phase == "ready" && $0.release == service.live?.id }
       if ready.isEmpty {
@@ -88,10 +89,9 @@ extension ControlPlane {
     var isLive = false
     var wasLive = false
     if let release = record.release {
-      for service in release.spec.services {
-        let keys = controllers.keys.filter { $0.service == service.name }.sorted()
-        let never = ServiceKey(environment: Self.environment, service: service.name)
-        for key in keys.isEmpty ? [never] : keys {
+      for environment in release.spec.environments {
+        for service in release.spec.services {
+          let key = ServiceKey(environment: environment.name, service: service.name)
           let standing = await standing(of: release, at: key)
           answers.append(standing.answer)
           isLive = isLive || standing.isLive

@@ -85,6 +85,10 @@ extension ControlPlane {
     case ("target", 2):
       let event = try TypedStream<TargetEvent>.decode(record)
       return FeedText.item(for: event, environment: .init(parts[1]))
+    case ("drift", 1):
+      return FeedText.item(for: try TypedStream<DriftEvent>.decode(record))
+    case ("machine", 1):
+      return FeedText.item(for: try TypedStream<MachineEvent>.decode(record))
     default:
       return nil
     }
@@ -166,9 +170,9 @@ extension ControlPlane {
       }
     }
     if chosen.isEmpty, let instance = request.instance {
-      // It has stopped; its output is kept for a while.
+      // It has stopped; its output is kept for a while, under its own name.
       let key = ServiceKey(
-        environment: request.environment ?? Self.environment, service: request.service ?? "")
+        environment: request.environment ?? "", service: request.service ?? "")
       chosen.append((instance, key))
     }
     return chosen

@@ -17,14 +17,20 @@ public actor ControlPlane: Service {
   nonisolated let catalogue = ReleaseCatalogue()
   nonisolated let receipts: ReceiptKeeper
   nonisolated let startedAt: Instant
+  nonisolated let board = TargetBoard()
+  nonisolated let drift: DriftKeeper
   var controllers: [ServiceKey: ServiceController] = [:]
+  var targets: [EnvironmentName: TargetController] = [:]
   var reports: [ServiceKey: ServiceReport] = [:]
   /// What people should know: why the source cannot be read, why the router does not answer.
   var troubles: [String: String] = [:]
   /// The head that the watch saw last: a commit is taken up once, however often it is seen.
   private var watchedHead: CommitID?
   private var pipelineStorage: PipelineController?
-  private var targetStorage: TargetController?
+  /// One controller of a kind is made at a time, so that none is made twice.
+  private let making = SerialGate()
+  /// What the rounds of ``watchDrift()`` need to remember.
+  var driftMemory = DriftMemory()
   private let newControllers: AsyncStream<ServiceController>
   private let newController: AsyncStream<ServiceController>.Continuation
   private let convergence: AsyncStream<Void>
@@ -39,6 +45,7 @@ public actor ControlPlane: Service {
     self.settings = settings
     self.proxyStatus = proxyStatus
     receipts = ReceiptKeeper(world: world, catalogue: catalogue)
+    drift = DriftKeeper(world: world, feed: feed)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
     (convergence, converge) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -46,19 +53,13 @@ public actor ControlPlane: Service {
 
   /// Available once ``start()`` has returned.
   var pipeline: PipelineController {
-    get throws { try started(pipelineStorage) }
-  }
-
-  var target: TargetController {
-    get throws { try started(targetStorage) }
-  }
-
-  private func started<Part>(_ part: Part?) throws -> Part {
-    guard let part else {
-      throw ControlError(
-        .refused, "Segue is still starting", nextStep: "Try again in a moment")
+    get throws {
+      guard let pipelineStorage else {
+        throw ControlError(
+          .refused, "Segue is still starting", nextStep: "Try again in a moment")
+      }
+      return pipelineStorage
     }
-    return part
   }
 
   // MARK: Start
@@ -66,52 +67,72 @@ public actor ControlPlane: Service {
   /// Replays the journal, observes what runs, and adopts it. After this nothing is forgotten and
   /// every command can be taken.
   public func start() async throws(PortError) {
-    let target = TargetController(
-      environment: Self.environment, world: world, feed: feed, catalogue: catalogue)
     let pipeline = PipelineController(
       world: world, settings: settings, feed: feed, catalogue: catalogue, receipts: receipts
     ) { [weak self] release, acceptance in
       await self?.released(release, acceptance)
     }
     try await receipts.recover()
-    try await target.recover()
     try await pipeline.recover()
+    try await drift.recover()
+    for name in try await recordedNames(Streams.targetPrefix) where name.count == 1 {
+      _ = try await target(EnvironmentName(name[0]))
+    }
+    let boot = try await Boot.find(world)
     let outbox = try await world.journal.pendingOutbox()
     let observed = try await world.platform.observe()
-    for stream in try await world.journal.streams(prefix: "service/") {
-      let parts = stream.rawValue.split(separator: "/").dropFirst().map(String.init)
-      guard parts.count == 2 else { continue }
+    for name in try await recordedNames(Streams.servicePrefix) where name.count == 2 {
       _ = try await controller(
-        ServiceKey(environment: .init(parts[0]), service: .init(parts[1])), observed, outbox)
+        ServiceKey(environment: .init(name[0]), service: .init(name[1])), observed, outbox,
+        rebooted: boot.isNew)
     }
     pipelineStorage = pipeline
-    targetStorage = target
-    if let last = catalogue.all.last(where: { $0.release != nil }), let release = last.release,
-      await !target.hasKnown(release.id)
-    {
-      await released(release, last.acceptance)
+    for (environment, target) in targets.sorted(by: { $0.key < $1.key }) {
+      guard let order = await target.state.order else { continue }
+      try await prepareControllers(
+        of: catalogue.record(of: order.release)?.release, in: environment)
     }
-    if let order = await target.target {
-      try await prepareControllers(of: catalogue.record(of: order.release)?.release)
+    if let last = catalogue.all.last(where: { $0.release != nil }), let release = last.release {
+      await released(release, last.acceptance, onlyUnknown: true)
     }
+    // Last of all: until then the next start finds the same things gone, and as little to blame.
+    if let item = try await boot.record(world) { await feed.publish(item) }
     converge.yield()
   }
 
-  /// The one environment of this version; the file may give it another name later.
-  static let environment: EnvironmentName = "production"
+  /// What follows the prefix in the names of streams, in its parts.
+  private func recordedNames(_ prefix: String) async throws(PortError) -> [[String]] {
+    try await world.journal.streams(prefix: prefix).map { stream in
+      stream.rawValue.dropFirst(prefix.count).split(separator: "/").map(String.init)
+    }
+  }
 
   private func controller(
-    _ key: ServiceKey, _ observed: [RunningInstance] = [], _ outbox: [OutboxRow] = []
+    _ key: ServiceKey, _ observed: [RunningInstance] = [], _ outbox: [OutboxRow] = [],
+    rebooted: Bool = false
   ) async throws(PortError) -> ServiceController {
-    if let known = controllers[key] { return known }
-    let converge = self.converge
-    let made = ServiceController(
-      key: key, world: world, feed: feed, catalogue: catalogue, receipts: receipts
-    ) { converge.yield() }
-    controllers[key] = made
-    try await made.recover(observed: observed, outbox: outbox)
-    newController.yield(made)
-    return made
+    try await making.withTurn { () async throws(PortError) in
+      if let known = controllers[key] { return known }
+      let converge = self.converge
+      let made = ServiceController(
+        key: key, world: world, feed: feed, catalogue: catalogue, receipts: receipts
+      ) { converge.yield() }
+      try await made.recover(observed: observed, outbox: outbox, rebooted: rebooted)
+      controllers[key] = made
+      newController.yield(made)
+      return made
+    }
+  }
+
+  private func target(_ environment: EnvironmentName) async throws(PortError) -> TargetController {
+    try await making.withTurn { () async throws(PortError) in
+      if let known = targets[environment] { return known }
+      let made = TargetController(
+        environment: environment, world: world, feed: feed, catalogue: catalogue, board: board)
+      try await made.recover()
+      targets[environment] = made
+      return made
+    }
   }
 
   // MARK: Run
@@ -124,6 +145,8 @@ public actor ControlPlane: Service {
       group.addTask { await self.keepConverging() }
       group.addTask { await self.watchSource() }
       group.addTask { await self.watchRouter() }
+      group.addTask { await self.watchDrift() }
+      group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()
     }
@@ -145,8 +168,20 @@ public actor ControlPlane: Service {
 
   private func keepConverging() async {
     for await _ in convergence {
-      guard let target = targetStorage else { continue }
-      await target.converge(controllers)
+      await promoteArrivals()
+      for environment in targets.keys.sorted() {
+        await targets[environment]?.converge(controllers)
+        // At once, before anything newer can take its place.
+        await promoteArrivals()
+      }
+    }
+  }
+
+  /// What could not be done, because the journal or the disk was full, is tried again.
+  private func askAgain() async {
+    while !Task.isCancelled {
+      converge.yield()
+      try? await world.time.sleep(for: .seconds(1))
     }
   }
 
@@ -175,17 +210,12 @@ public actor ControlPlane: Service {
   private func watchRouter() async {
     while !Task.isCancelled {
       do throws(PortError) {
+        let expected = await settledGenerations()
         let fresh = try await world.director.report()
         reports = Dictionary(fresh.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
         await receipts.sample(fresh)
         troubles["proxy"] = nil
-        for (key, controller) in controllers {
-          let table = await controller.state.table
-          guard let proposed = table.proposed, table.isSettled,
-            reports[key]?.generation ?? .zero < proposed.generation
-          else { continue }
-          await controller.reapplyTable()
-        }
+        await mendTables(expected, fresh)
       } catch {
         note("proxy", "\(error)")
       }
@@ -193,7 +223,7 @@ public actor ControlPlane: Service {
     }
   }
 
-  private func note(_ subject: String, _ trouble: String) {
+  func note(_ subject: String, _ trouble: String) {
     if troubles[subject] != trouble {
       world.logger.warning("trouble", metadata: ["subject": "\(subject)", "error": "\(trouble)"])
     }
@@ -212,25 +242,51 @@ public actor ControlPlane: Service {
     return try await pipeline.accept(commit, by: who, allowOlder: allowOlder, again: again)
   }
 
-  /// A commit earned its release: the environment is to run it.
-  private func released(_ release: Release, _ acceptance: CommitAcceptance) async {
-    do throws(PortError) {
-      guard let target = targetStorage else { return }
-      try await prepareControllers(of: release)
-      try await target.set(
-        TargetOrder(
-          release: release.id, commit: release.commit, requestedBy: acceptance.requestedBy,
-          allowOlder: acceptance.allowOlder, again: acceptance.again))
-      converge.yield()
-    } catch {
-      note("journal", "\(error)")
+  /// A commit earned its release: every environment that waits for no other is to run it.
+  private func released(
+    _ release: Release, _ acceptance: CommitAcceptance, onlyUnknown: Bool = false
+  ) async {
+    for environment in release.spec.environments where environment.after == nil {
+      if onlyUnknown, board[environment.name].known.contains(release.id) { continue }
+      let order = TargetOrder(
+        release: release.id, commit: release.commit, requestedBy: acceptance.requestedBy,
+        allowOlder: acceptance.allowOlder, again: acceptance.again)
+      do {
+        _ = try await world.persist("a release's target") { () async throws(PortError) in
+          try await aim(order, of: release, at: environment.name)
+        }
+        troubles["journal"] = nil
+      } catch {
+        note("journal", "\(error)")
+      }
+    }
+  }
+
+  /// From now on the environment is to run the release.
+  func aim(_ order: TargetOrder, of release: Release, at environment: EnvironmentName)
+    async throws(PortError)
+  {
+    let target = try await target(environment)
+    try await prepareControllers(of: release, in: environment)
+    try await target.set(order)
+    converge.yield()
+  }
+
+  /// Nothing more is rolled out in these environments until their next target.
+  func clearTargets(_ environments: Set<EnvironmentName>, by who: String, reason: String)
+    async throws(PortError)
+  {
+    for environment in environments.sorted() {
+      try await targets[environment]?.clear(by: who, reason: reason)
     }
   }
 
   /// A service that was never rolled out has no stream yet, and so no controller after a restart.
-  private func prepareControllers(of release: Release?) async throws(PortError) {
+  private func prepareControllers(of release: Release?, in environment: EnvironmentName)
+    async throws(PortError)
+  {
     for service in release?.spec.services ?? [] {
-      _ = try await controller(ServiceKey(environment: Self.environment, service: service.name))
+      _ = try await controller(ServiceKey(environment: environment, service: service.name))
     }
   }
 

@@ -10,6 +10,7 @@ public struct Dependencies: Sendable {
   public var pipeline: any PipelineExecutor
   public var releases: any ReleaseStore
   public var platform: any Platform
+  public var migrations: any MigrationRunner
   public var director: any TrafficDirector
   public var probe: any Probe
   public var time: any TimeSource
@@ -18,8 +19,8 @@ public struct Dependencies: Sendable {
 
   public init(
     journal: any Journal, source: any Source, pipeline: any PipelineExecutor,
-    releases: any ReleaseStore, platform: any Platform, director: any TrafficDirector,
-    probe: any Probe, time: any TimeSource,
+    releases: any ReleaseStore, platform: any Platform, migrations: any MigrationRunner,
+    director: any TrafficDirector, probe: any Probe, time: any TimeSource,
     readSpec: @escaping @Sendable ([UInt8]) throws(PortError) -> ProjectSpec, logger: Logger
   ) {
     self.journal = journal
@@ -27,6 +28,7 @@ public struct Dependencies: Sendable {
     self.pipeline = pipeline
     self.releases = releases
     self.platform = platform
+    self.migrations = migrations
     self.director = director
     self.probe = probe
     self.time = time
@@ -43,18 +45,25 @@ public struct ControlPlaneSettings: Sendable {
   public var deployBranch: String
   /// How often the source is asked for a new head.
   public var pollInterval: Milliseconds
+  /// How often what runs is held against the journal.
+  public var driftInterval: Milliseconds
+  /// How often the files of one release that is live are held against its manifest.
+  public var verifyInterval: Milliseconds
   public var stateDirectory: String
   /// As people name it: a path or URL.
   public var sourceName: String
 
   public init(
     version: String, project: ProjectName?, deployBranch: String, pollInterval: Milliseconds,
+    driftInterval: Milliseconds = .seconds(2), verifyInterval: Milliseconds = .minutes(1),
     stateDirectory: String, sourceName: String
   ) {
     self.version = version
     self.project = project
     self.deployBranch = deployBranch
     self.pollInterval = pollInterval
+    self.driftInterval = driftInterval
+    self.verifyInterval = verifyInterval
     self.stateDirectory = stateDirectory
     self.sourceName = sourceName
   }

@@ -20,6 +20,8 @@ enum PipelineEvent: Hashable, JournalEvent {
   case pipelineCancelled(reason: String)
   case commitSuperseded(by: CommitID)
   case releaseSealed(release: Release)
+  /// Its files are gone, because newer ones need the room: it cannot be rolled out any more.
+  case releaseRemoved(release: ReleaseID)
 
   var kind: String {
     switch self {
@@ -33,6 +35,7 @@ enum PipelineEvent: Hashable, JournalEvent {
     case .pipelineCancelled: "pipelineCancelled"
     case .commitSuperseded: "commitSuperseded"
     case .releaseSealed: "releaseSealed"
+    case .releaseRemoved: "releaseRemoved"
     }
   }
 }
@@ -51,13 +54,20 @@ enum TargetEvent: Hashable, JournalEvent {
   case targetSet(TargetOrder)
   /// A person took the release back or aborted it: nothing is rolled out until the next commit.
   case targetCleared(by: String, reason: String)
-  /// Every service's fate is decided for this commit.
-  case commitSettled(commit: CommitID, live: Bool, summary: String)
+  /// The service's rollout is about to be ordered; `from` was live before it.
+  case serviceBegan(service: ServiceName, from: ReleaseID?)
+  /// One service failed: the others are taken back, those that need others first.
+  case unwindingBegan(commit: CommitID, reason: String)
+  /// Every service's fate is decided for this commit. `isFinal`: in every environment that gets it by
+  /// itself; records that were written when there was only one do not say so.
+  case commitSettled(commit: CommitID, live: Bool, summary: String, isFinal: Bool?)
 
   var kind: String {
     switch self {
     case .targetSet: "targetSet"
     case .targetCleared: "targetCleared"
+    case .serviceBegan: "serviceBegan"
+    case .unwindingBegan: "unwindingBegan"
     case .commitSettled: "commitSettled"
     }
   }
@@ -69,6 +79,40 @@ struct TargetOrder: Hashable, Codable, Sendable {
   var requestedBy: String
   var allowOlder: Bool
   var again: Bool
+  /// The environment it was live in before; `nil`: it came from the pipeline or a person.
+  var promotion: Promotion?
+}
+
+/// A release on its way from one environment to the next.
+struct Promotion: Hashable, Codable, Sendable {
+  var from: EnvironmentName
+  /// The event by which it became live there: each is promoted once.
+  var settled: Int64
+}
+
+/// What happens to the machine itself. Stream `machine`.
+enum MachineEvent: Hashable, JournalEvent {
+  /// Seen for the first time since; `before` is the one before, of which nothing runs any more.
+  case machineStarted(bootID: String, before: String?)
+
+  var kind: String {
+    switch self {
+    case .machineStarted: "machineStarted"
+    }
+  }
+}
+
+/// Where the world was found to differ from the journal. Stream `drift`.
+enum DriftEvent: Hashable, JournalEvent {
+  case driftFound(subject: String, what: String)
+  case driftEnded(subject: String)
+
+  var kind: String {
+    switch self {
+    case .driftFound: "drift"
+    case .driftEnded: "driftEnded"
+    }
+  }
 }
 
 /// Finished accounts. Stream `receipts`.
@@ -99,9 +143,13 @@ struct TrafficBaseline: Hashable, Codable, Sendable {
 enum Streams {
   static let pipelinePrefix = "pipeline/"
   static let receipts: StreamID = "receipts"
+  static let machine: StreamID = "machine"
+  static let drift: StreamID = "drift"
+  static let servicePrefix = "service/"
+  static let targetPrefix = "target/"
   static func pipeline(_ id: PipelineID) -> StreamID { StreamID(pipelinePrefix + id.rawValue) }
-  static func service(_ key: ServiceKey) -> StreamID { StreamID("service/\(key)") }
+  static func service(_ key: ServiceKey) -> StreamID { StreamID(servicePrefix + "\(key)") }
   static func target(_ environment: EnvironmentName) -> StreamID {
-    StreamID("target/\(environment)")
+    StreamID(targetPrefix + environment.rawValue)
   }
 }

@@ -237,22 +237,52 @@ enum FeedText {
       return (.warning, "commit", "superseded by \(by.short)", true)
     case .releaseSealed(let release):
       return (.success, "release", "\(release.id) built", false)
+    case .releaseRemoved(let release):
+      return (.info, "release", "\(release) removed, to make room for newer ones", false)
     }
   }
 
   static func item(for record: Recorded<TargetEvent>, environment: EnvironmentName) -> FeedItem? {
     switch record.event {
-    case .targetSet: return nil
+    case .targetSet, .serviceBegan: return nil
     case .targetCleared(let by, let reason):
       return FeedItem(
         sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
         subject: "\(environment)",
         text: "nothing more is rolled out until the next commit (\(by): \(reason))")
-    case .commitSettled(let commit, let live, let summary):
+    case .unwindingBegan(let commit, let reason):
+      return FeedItem(
+        sequence: record.sequence, at: record.at, kind: record.event.kind, level: .failure,
+        subject: "\(environment)", text: "taking back what this commit moved: \(reason)",
+        commit: commit)
+    case .commitSettled(let commit, let live, let summary, let isFinal):
       return FeedItem(
         sequence: record.sequence, at: record.at, kind: record.event.kind,
         level: live ? .success : .failure, subject: "commit", text: summary, commit: commit,
-        final: true)
+        final: isFinal ?? true)
+    }
+  }
+
+  static func item(for record: Recorded<DriftEvent>) -> FeedItem {
+    switch record.event {
+    case .driftFound(let subject, let what):
+      FeedItem(
+        sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
+        subject: subject, text: what)
+    case .driftEnded(let subject):
+      FeedItem(
+        sequence: record.sequence, at: record.at, kind: record.event.kind, level: .info,
+        subject: subject, text: "is as it should be again")
+    }
+  }
+
+  static func item(for record: Recorded<MachineEvent>) -> FeedItem? {
+    switch record.event {
+    case .machineStarted(_, nil): nil
+    case .machineStarted(_, _?):
+      FeedItem(
+        sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
+        subject: "machine", text: "was restarted; what was live comes back first")
     }
   }
 }

@@ -18,6 +18,7 @@ actor PipelineController {
   private var cancelReason: String?
   private var currentTask: Task<PipelineResult, any Error>?
   private let gate = SerialGate()
+  private let appendGate = SerialGate()
   private let wakeUps: AsyncStream<Void>
   private let wakeUp: AsyncStream<Void>.Continuation
 
@@ -64,16 +65,29 @@ actor PipelineController {
     wakeUp.yield()
   }
 
+  // MARK: Removing
+
+  /// Deletes the files of a release, and then records that they are gone: done again, it does no harm.
+  func remove(_ release: Release, of acceptance: CommitAcceptance) async throws(PortError) {
+    try await world.releases.remove(release)
+    if streams[acceptance.pipeline] == nil {
+      var stream = TypedStream<PipelineEvent>(
+        id: Streams.pipeline(acceptance.pipeline), journal: world.journal)
+      _ = try await stream.load()
+      streams[acceptance.pipeline] = stream
+    }
+    try await append([.releaseRemoved(release: release.id)], to: acceptance)
+    streams[acceptance.pipeline] = nil
+  }
+
   // MARK: Accepting
 
   /// Records that a commit is to be built. Commits that wait are superseded by it.
   func accept(_ commit: Commit, by who: String, allowOlder: Bool, again: Bool)
     async throws(PortError) -> Int64
   {
-    await gate.enter()
-    do throws(PortError) {
+    try await gate.withTurn { () async throws(PortError) in
       if let known = catalogue.record(of: commit.id), known.status.state == .running {
-        await gate.leave()
         return await feed.sequence
       }
       let attempt = catalogue.all.count { $0.acceptance.commit.id == commit.id } + 1
@@ -88,11 +102,7 @@ actor PipelineController {
         streams[older.pipeline] = nil
       }
       wakeUp.yield()
-      await gate.leave()
       return sequence
-    } catch {
-      await gate.leave()
-      throw error
     }
   }
 
@@ -116,19 +126,33 @@ actor PipelineController {
   private func append(_ events: [PipelineEvent], to acceptance: CommitAcceptance)
     async throws(PortError) -> Int64
   {
-    let id = acceptance.pipeline
-    var stream =
-      streams[id]
-      ?? TypedStream<PipelineEvent>(id: Streams.pipeline(id), journal: world.journal)
-    let records = try await stream.append(events, at: world.time.now())
-    streams[id] = stream
-    for record in records {
-      catalogue.apply(record.event, of: id, at: record.at)
-      if let item = FeedText.item(for: record, commit: acceptance.commit.id) {
-        await feed.publish(item)
+    // Steps that run in parallel report at once.
+    try await appendGate.withTurn { () async throws(PortError) in
+      let id = acceptance.pipeline
+      var stream =
+        streams[id]
+        ?? TypedStream<PipelineEvent>(id: Streams.pipeline(id), journal: world.journal)
+      let records = try await stream.append(events, at: world.time.now())
+      streams[id] = stream
+      for record in records {
+        catalogue.apply(record.event, of: id, at: record.at)
+        if let item = FeedText.item(for: record, commit: acceptance.commit.id) {
+          await feed.publish(item)
+        }
       }
+      return records.last?.sequence ?? 0
     }
-    return records.last?.sequence ?? 0
+  }
+
+  /// Like ``append(_:to:)``, for what has happened already: waits for a journal that refuses, and so
+  /// keeps the pipeline from going on unrecorded.
+  private func appendPatiently(_ events: [PipelineEvent], to acceptance: CommitAcceptance)
+    async throws
+  {
+    let sequence = try await world.persist("a pipeline's progress") { () async throws(PortError) in
+      try await append(events, to: acceptance)
+    }
+    guard sequence != nil else { throw CancellationError() }
   }
 
   // MARK: Running
@@ -158,7 +182,7 @@ actor PipelineController {
         default: .pipelineFailed(reason: "\(error)")
         }
       do {
-        try await append([event], to: acceptance)
+        try await appendPatiently([event], to: acceptance)
         await settle(acceptance)
       } catch {
         world.logger.error(
@@ -191,16 +215,16 @@ actor PipelineController {
     currentTask = nil
     guard !Task.isCancelled else { throw CancellationError() }
     if let reason = cancelReason {
-      try await append([.pipelineCancelled(reason: reason)], to: acceptance)
+      try await appendPatiently([.pipelineCancelled(reason: reason)], to: acceptance)
       return await settle(acceptance)
     }
     let result = try outcome.get()
     if let refusal = Self.refusal(of: result, spec) {
-      try await append([.commitRefused(reason: refusal)], to: acceptance)
+      try await appendPatiently([.commitRefused(reason: refusal)], to: acceptance)
       return await settle(acceptance)
     }
     let release = try await world.releases.seal(run, at: world.time.now())
-    try await append([.releaseSealed(release: release)], to: acceptance)
+    try await appendPatiently([.releaseSealed(release: release)], to: acceptance)
     await onRelease(release, acceptance)
   }
 
@@ -226,7 +250,7 @@ actor PipelineController {
     let record = catalogue.record(acceptance.pipeline)
     let passed = record?.results.filter(\.value.passed).keys.sorted() ?? []
     if record?.spec == nil {
-      try await append([.pipelineStarted(spec: spec)], to: acceptance)
+      try await appendPatiently([.pipelineStarted(spec: spec)], to: acceptance)
     }
     let base = "\(settings.stateDirectory)/builds/\(acceptance.pipeline)"
     return PipelineRun(
@@ -237,9 +261,9 @@ actor PipelineController {
   private func observe(_ progress: StepProgress, _ acceptance: CommitAcceptance) async throws {
     switch progress {
     case .started(let step):
-      try await append([.stepStarted(step: step)], to: acceptance)
+      try await appendPatiently([.stepStarted(step: step)], to: acceptance)
     case .finished(let step, let result):
-      try await append([.stepFinished(step: step, result: result)], to: acceptance)
+      try await appendPatiently([.stepFinished(step: step, result: result)], to: acceptance)
     case .output(let step, let lines):
       let now = world.time.now()
       for line in lines {

@@ -161,17 +161,12 @@ actor ReceiptKeeper {
   }
 
   private func chain(_ draft: Receipt) async throws(PortError) {
-    await gate.enter()
-    do throws(PortError) {
+    try await gate.withTurn { () async throws(PortError) in
       var receipt = draft
       receipt.number = (issued.last?.number ?? 0) + 1
       receipt.previous = issued.last?.hash ?? String(repeating: "0", count: 64)
       receipt.hash = try Self.hash(of: receipt)
       try await append(.receiptIssued(receipt: receipt))
-      await gate.leave()
-    } catch {
-      await gate.leave()
-      throw error
     }
   }
 
@@ -193,16 +188,11 @@ actor ReceiptKeeper {
 
   private func append(_ event: ReceiptEvent) async throws(PortError) {
     // Two tasks may arrive here at once; the stream's version must not be read twice.
-    await appendGate.enter()
-    do throws(PortError) {
+    try await appendGate.withTurn { () async throws(PortError) in
       var writer = stream
       _ = try await writer.append([event], at: world.time.now())
       stream = writer
       apply(event)
-      await appendGate.leave()
-    } catch {
-      await appendGate.leave()
-      throw error
     }
   }
 

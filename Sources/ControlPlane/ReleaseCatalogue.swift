@@ -14,6 +14,8 @@ final class ReleaseCatalogue: Sendable {
     var acceptedAt: Instant
     var status: PipelineStatus
     var release: Release?
+    /// The release's files are gone.
+    var isRemoved = false
     var results: [StepName: StepResult] = [:]
     /// When each step began and ended, for the receipt's sum of the user's own time.
     var spans: [(begin: Instant, end: Instant?)] = []
@@ -29,7 +31,13 @@ final class ReleaseCatalogue: Sendable {
   }
   private let storage = Mutex(Storage())
 
-  func release(_ id: ReleaseID) async -> Release? { record(of: id)?.release }
+  /// Of the newest commit that has one.
+  var newestRelease: Release? {
+    storage.withLock { storage in
+      storage.order.last { storage.records[$0]?.release != nil }
+        .flatMap { storage.records[$0]?.release }
+    }
+  }
 
   func record(of release: ReleaseID) -> Record? {
     storage.withLock { storage in storage.byRelease[release].flatMap { storage.records[$0] } }
@@ -134,6 +142,8 @@ extension ReleaseCatalogue.Record {
       self.release = release
       status.release = release.id
       end(.passed, nil, at: now)
+    case .releaseRemoved:
+      isRemoved = true
     }
   }
 

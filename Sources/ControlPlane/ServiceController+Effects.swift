@@ -13,7 +13,7 @@ extension ServiceController {
     }
   }
 
-  private func carryOut(_ effect: Effect, outbox: String) async {
+  func carryOut(_ effect: Effect, outbox: String) async {
     switch effect {
     case .startInstance(let instance, let release):
       await start(instance, of: release, outbox: outbox)
@@ -23,10 +23,8 @@ extension ServiceController {
       await awaitDrain(instance, until: until, outbox: outbox)
     case .stopInstance(let instance, let deadline):
       await stop(instance, deadline: deadline, outbox: outbox)
-    case .migrate(let release, let step, _):
-      await record(
-        .reportMigrated(release, step, .failed("cannot be run by this build"), output: []),
-        completing: outbox)
+    case .migrate(let release, let step, let attempt):
+      await migrate(release, step, attempt: attempt, outbox: outbox)
     case .issueReceipt(let rollout):
       await issueReceipt(rollout, outbox: outbox)
     }
@@ -34,17 +32,13 @@ extension ServiceController {
 
   /// Records a result; keeps trying while the journal is busy or the disk is full, because the
   /// result stays true.
-  private func record(_ command: RolloutCommand, completing outbox: String?) async {
-    var pause = Milliseconds(20)
-    while !Task.isCancelled {
-      do {
+  func record(_ command: RolloutCommand, completing outbox: String?) async {
+    do {
+      _ = try await world.persist("a result") { () async throws(PortError) in
         try await submitReport(command, completing: outbox)
-        return
-      } catch {
-        logger.error("a result could not be recorded", metadata: ["error": "\(error)"])
-        try? await world.time.sleep(for: pause)
-        pause = min(pause * 2, .seconds(5))
       }
+    } catch {
+      logger.critical("a result cannot be recorded", metadata: ["error": "\(error)"])
     }
   }
 
@@ -54,11 +48,8 @@ extension ServiceController {
     guard state.instances[id]?.isKept == true else {
       return await record(.tick, completing: outbox)
     }
-    do {
-      guard let build = await catalogue.release(release), let spec = build.spec.service(key.service)
-      else {
-        throw PortError("release \(release) is unknown", fault: .segue, retry: .never)
-      }
+    do throws(PortError) {
+      let (build, spec) = try build(of: release)
       let found = try await world.platform.start(
         InstanceStart(
           instance: id, key: key, release: release, directory: build.directory, run: spec.run,
@@ -66,11 +57,59 @@ extension ServiceController {
       running[id] = found
       await record(.reportStarted(id, found.endpoint), completing: outbox)
       jobsContinuation.yield(.supervise(found))
-    } catch let error as PortError {
-      await record(.reportDied(id, reason: "could not be started: \(error)"), completing: outbox)
     } catch {
       await record(.reportDied(id, reason: "could not be started: \(error)"), completing: outbox)
     }
+  }
+
+  /// The release's files, and the service as it runs here.
+  private func build(of release: ReleaseID) throws(PortError) -> (Release, ServiceSpec) {
+    guard let build = catalogue.record(of: release)?.release,
+      let spec = build.spec.service(key.service, in: key.environment)
+    else { throw PortError("release \(release) is unknown", fault: .segue, retry: .never) }
+    return (build, spec)
+  }
+
+  // MARK: Migrations
+
+  private func migrate(
+    _ release: ReleaseID, _ step: MigrationStep, attempt: Int, outbox: String
+  ) async {
+    var pause = Milliseconds(20)
+    while !Task.isCancelled {
+      guard let running = state.migrations.running, running.release == release,
+        running.step == step
+      else { return await record(.tick, completing: outbox) }
+      do throws(PortError) {
+        let report = try await world.migrations.run(run(release, step, attempt: attempt))
+        return await record(
+          .reportMigrated(release, step, report.outcome, output: report.output),
+          completing: outbox)
+      } catch {
+        guard !Task.isCancelled else { return }
+        if error.retry == .never {
+          return await record(
+            .reportMigrated(release, step, .failed("could not be run: \(error)"), output: []),
+            completing: outbox)
+        }
+        logger.error("a migration cannot be followed", metadata: ["error": "\(error)"])
+      }
+      try? await world.time.sleep(for: pause)
+      pause = min(pause * 2, .seconds(5))
+    }
+  }
+
+  private func run(
+    _ release: ReleaseID, _ step: MigrationStep, attempt: Int
+  ) throws(PortError) -> MigrationRun {
+    let (build, spec) = try build(of: release)
+    guard let migrate = spec.migrate, let command = step.command(of: migrate) else {
+      throw PortError("\(release) has no \(step.rawValue) step", fault: .segue, retry: .never)
+    }
+    return MigrationRun(
+      key: key, release: release, step: step, attempt: attempt, directory: build.directory,
+      command: command, environment: spec.environment, secrets: spec.secrets,
+      timeout: migrate.timeout)
   }
 
   // MARK: Table
@@ -136,7 +175,10 @@ extension ServiceController {
   private func issueReceipt(_ rollout: RolloutID, outbox: String) async {
     let account = accounts[rollout] ?? []
     do {
-      try await receipts.issue(rollout, key: key, account: account)
+      let issued: Void? = try await world.persist("a receipt") { () async throws(PortError) in
+        try await receipts.issue(rollout, key: key, account: account)
+      }
+      guard issued != nil else { return }
     } catch {
       logger.error("a receipt could not be issued", metadata: ["error": "\(error)"])
       return

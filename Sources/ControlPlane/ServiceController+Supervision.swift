@@ -25,7 +25,7 @@ extension ServiceController {
       running[id] = nil
       let tail = try? await world.platform.output(of: id, key: key, limit: 20)
       let said = tail?.last { !$0.allSatisfy(\.isWhitespace) }.map { "; it last said: \($0)" } ?? ""
-      try await submitReport(.reportDied(id, reason: "\(exit)\(said)"))
+      await record(.reportDied(id, reason: "\(exit)\(said)"), completing: nil)
       // Its first process has ended; what it forked off must not outlive it.
       _ = try await world.platform.stop(instance, deadline: .seconds(1))
     } catch {
@@ -43,6 +43,7 @@ extension ServiceController {
     let started = world.time.now()
     var check = HealthCount(health: spec.health)
     var reasonsTold = 0
+    var isWarm = state.instances[id]?.isReady ?? false
     // An application boots in its own time: asking often at first finds it ready early.
     var pause = min(Milliseconds(20), spec.health.interval)
     while !Task.isCancelled {
@@ -60,6 +61,9 @@ extension ServiceController {
           await recordHealth(.reportUnready(id, reason: reason))
         }
       case .ready(let firstPass):
+        if !isWarm { await warmUp(instance, spec: spec) }
+        isWarm = true
+        guard state.instances[id]?.isKept == true else { continue }
         await recordHealth(.reportReady(id, booted: firstPass - started))
       case .unready(let reason):
         await recordHealth(.reportUnready(id, reason: reason))
@@ -91,6 +95,22 @@ extension ServiceController {
       }
     } catch {
       return .fail("\(error)")
+    }
+  }
+
+  /// The requests before the first one of a user's. Their answers do not matter, only that they were
+  /// made: what is compiled, cached or connected at the first request is so afterwards.
+  private func warmUp(_ instance: RunningInstance, spec: ServiceSpec) async {
+    guard let warmUp = spec.health.warmUp, spec.route != nil else { return }
+    let end = world.time.now() + spec.deadlines.warmUp
+    for _ in 0..<max(0, warmUp.requests) {
+      let left = end - world.time.now()
+      guard left > .zero, !Task.isCancelled, state.instances[instance.instance]?.isKept == true
+      else { return }
+      var request = spec.health
+      request.path = warmUp.path
+      request.timeout = left
+      _ = await world.probe.check(instance.endpoint, health: request)
     }
   }
 

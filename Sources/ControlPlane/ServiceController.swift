@@ -23,7 +23,7 @@ actor ServiceController {
   private var nextWake: Instant?
   let jobs: AsyncStream<Job>
   let jobsContinuation: AsyncStream<Job>.Continuation
-  /// Called after every rollout's end, so that what waits for it can go on.
+  /// Called whenever something has ended that others may wait for.
   let onRest: @Sendable () async -> Void
 
   /// Something to be done beside the commands.
@@ -52,7 +52,12 @@ actor ServiceController {
 
   /// Replays the journal and sees what of it is true: what runs is adopted, what is gone is reported,
   /// what was not finished is issued again.
-  func recover(observed: [RunningInstance], outbox: [OutboxRow]) async throws(PortError) {
+  ///
+  /// - Parameter rebooted: The machine was started anew since the journal was last written: what is
+  ///   gone did not fail.
+  func recover(observed: [RunningInstance], outbox: [OutboxRow], rebooted: Bool)
+    async throws(PortError)
+  {
     var reader = stream
     let history = try await reader.load()
     stream = reader
@@ -61,8 +66,19 @@ actor ServiceController {
     if !outbox.contains(where: { $0.stream == stream.id && $0.kind == "issueReceipt" }) {
       forgetAccounts()
     }
-    for instance in observed where instance.key == key {
+    for instance in observed
+    where instance.key == key && state.instances[instance.instance] != nil {
       running[instance.instance] = instance
+    }
+    for row in outbox where row.stream == stream.id {
+      let effect = try decodeEffect(row)
+      if case .migrate = effect, isOverdue(state.migrations.running) {
+        // Its deadline passed while nobody watched. It may have succeeded all the same, so it is
+        // asked before the first command lets the deadline have its consequence.
+        await carryOut(effect, outbox: row.id)
+      } else {
+        jobsContinuation.yield(.effect(effect, outbox: row.id))
+      }
     }
     for instance in state.orderedInstances {
       if let found = running[instance.id] {
@@ -71,24 +87,17 @@ actor ServiceController {
           try await submitReport(.reportStarted(instance.id, found.endpoint))
         }
       } else if instance.endpoint != nil || !instance.isKept {
-        try await submitReport(.reportDied(instance.id, reason: "was gone after a restart"))
+        try await submitReport(
+          rebooted
+            ? .reportVanished(instance.id)
+            : .reportDied(instance.id, reason: "was gone after a restart"))
       }
     }
-    for row in outbox where row.stream == stream.id {
-      jobsContinuation.yield(.effect(try decodeEffect(row), outbox: row.id))
-    }
-    await stopStrangers()
     try await submitReport(.tick)
   }
 
-  /// Instances of this service that the journal does not know: left by a state directory that was
-  /// deleted. They get no traffic.
-  private func stopStrangers() async {
-    for (id, instance) in running where state.instances[id] == nil {
-      running[id] = nil
-      logger.warning("stopping an instance that no event accounts for", metadata: ["id": "\(id)"])
-      _ = try? await world.platform.stop(instance, deadline: .seconds(10))
-    }
+  private func isOverdue(_ migration: MigrationState.Running?) -> Bool {
+    migration.map { world.time.now() >= $0.by } ?? false
   }
 
   /// Carries out jobs and watches deadlines until the task is cancelled.
@@ -123,15 +132,7 @@ actor ServiceController {
   /// - Returns: The sequence of the last event it caused; `nil` when it changed nothing.
   @discardableResult
   func submit(_ command: RolloutCommand, completing outbox: String? = nil) async throws -> Int64? {
-    await gate.enter()
-    do {
-      let sequence = try await carryOut(command, completing: outbox)
-      await gate.leave()
-      return sequence
-    } catch {
-      await gate.leave()
-      throw error
-    }
+    try await gate.withTurn { try await carryOut(command, completing: outbox) }
   }
 
   /// A report of something that is so: the engine never refuses one.
@@ -213,8 +214,10 @@ actor ServiceController {
         await feed.publish(item)
       }
       await feed.advance(to: record.sequence)
-      if case .rolloutEnded = record.event { ended = true }
-      if case .deploySuperseded = record.event { ended = true }
+      switch record.event {
+      case .rolloutEnded, .deploySuperseded, .migrationFinished, .restored: ended = true
+      default: break
+      }
     }
     if ended { await onRest() }
   }
@@ -236,12 +239,29 @@ actor ServiceController {
   func forgetAccount(of rollout: RolloutID) { accounts[rollout] = nil }
 
   /// The router lost or never got the table in force: it is told again.
-  func reapplyTable() async {
-    guard let table = state.table.proposed, state.table.isSettled else { return }
+  /// - Returns: Whether it took it.
+  func reapplyTable() async -> Bool {
+    guard let table = state.table.proposed, state.table.isSettled else { return false }
     do {
       try await world.director.apply(table)
+      return true
     } catch {
       logger.warning("the table could not be applied again", metadata: ["error": "\(error)"])
+      return false
     }
+  }
+
+  /// Instances known to run that are not among those observed.
+  func missing(among observed: Set<InstanceID>) -> [InstanceID] {
+    state.orderedInstances.filter {
+      $0.isKept && running[$0.id] != nil && !observed.contains($0.id)
+    }.map(\.id)
+  }
+
+  /// An instance that is not among those observed any more, though nobody reported its end.
+  func noteMissing(_ id: InstanceID) async {
+    guard let instance = state.instances[id], instance.isKept, running[id] != nil else { return }
+    running[id] = nil
+    await record(.reportDied(id, reason: "is gone, and nobody saw it end"), completing: nil)
   }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Ports
+internal import SecretMasking
 internal import Synchronization
 
 /// Where a step's output goes: masked and repaired to the log file, and, as fast as somebody reads

@@ -2,6 +2,7 @@ internal import Evidence
 internal import Foundation
 internal import Glibc
 internal import Ports
+internal import SecretMasking
 internal import SegueModel
 
 /// What all steps of an executor share.

@@ -33,8 +33,10 @@ public struct MigrationRun: Hashable, Codable, Sendable {
   }
 
   /// Unique for ever: one run of a command, however often it is asked for.
+  ///
+  /// Names may hold a `-` and never a `.`, so no two runs have the same one.
   public var id: String {
-    "\(key.environment)-\(key.service)-\(release)-\(step.rawValue)-\(attempt)"
+    "\(key.environment).\(key.service).\(release).\(step.rawValue).\(attempt)"
   }
 }
 

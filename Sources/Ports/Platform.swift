@@ -95,6 +95,10 @@ public struct StopReport: Hashable, Codable, Sendable {
 /// Each call may be repeated: after a crash the control plane observes first and then issues again
 /// whatever it cannot see done.
 public protocol Platform: Sendable {
+  /// Names the time since the machine was last started; another one after a restart, when nothing that
+  /// ran before runs any more.
+  var bootID: String { get }
+
   /// Starts the instance, or finds it already running; returns once its process exists (which is
   /// long before it is ready). The platform chooses the port and passes it as `$PORT`.
   func start(_ start: InstanceStart) async throws(PortError) -> RunningInstance

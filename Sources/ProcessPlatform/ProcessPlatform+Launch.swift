@@ -59,45 +59,17 @@ extension ProcessPlatform {
     ).start()
   }
 
-  /// From the least to the most binding: the base, the service's own, its secrets, and what makes the
-  /// instance findable, which nothing may replace.
   private func environment(
     of start: InstanceStart, port: Int
   ) throws(PortError) -> [String: String] {
-    var environment = baseEnvironment
     // A default only: to some programs `HOST` means something else.
-    environment["HOST"] = "127.0.0.1"
-    for (name, value) in start.environment {
-      try check(name, value)
-      environment[name] = value
-    }
-    for name in start.secrets {
-      guard let secret = try secrets.value(of: name) else {
-        throw PortError(
-          "the secret \(name) has no value", fault: .user, retry: .never,
-          nextStep: "Set it, or take it out of the service's `secrets`.")
-      }
-      let value = secret.reveal()
-      try check(name, value)
-      environment[name] = value
-    }
+    var environment = try ChildEnvironment(
+      base: baseEnvironment.merging(["HOST": "127.0.0.1"]) { $1 }, secrets: secrets
+    ).values(start.environment, secrets: start.secrets, key: start.key, release: start.release)
     environment["PORT"] = "\(port)"
     environment[InstanceMarks.instanceVariable] = start.instance.rawValue
     environment[InstanceMarks.homeVariable] = store.homeID
-    environment["SEGUE_RELEASE"] = start.release.rawValue
-    environment["SEGUE_SERVICE"] = start.key.service.rawValue
-    environment["SEGUE_ENVIRONMENT"] = start.key.environment.rawValue
     return environment
-  }
-
-  private func check(_ name: String, _ value: String) throws(PortError) {
-    guard
-      name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) || name.utf8.contains(0)
-        || value.utf8.contains(0)
-    else { return }
-    throw PortError(
-      "the environment variable \(name) cannot be set", fault: .user, retry: .never,
-      causes: ["a name is not empty and has no \"=\", and neither name nor value has a zero byte"])
   }
 
   // MARK: Limits

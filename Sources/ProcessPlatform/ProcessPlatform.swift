@@ -78,6 +78,8 @@ public final class ProcessPlatform: Platform {
 
   // MARK: Platform
 
+  public var bootID: String { ProcessTable.bootID }
+
   public func start(_ start: InstanceStart) async throws(PortError) -> RunningInstance {
     try await changes.run { () throws(PortError) in
       if let running = try self.findRunning(start.instance) { return running }

@@ -40,8 +40,12 @@ struct Production: Composition {
     let supervisor = ProxySupervisor(options, logger: logger)
     try await supervisor.start()
     let platform = try platform(options, logger)
+    let migrations = try ProcessMigrationRunner(
+      stateDirectory: options.state, secrets: SecretFiles(directory: options.state + "/secrets"),
+      time: SystemTime(), logger: logger)
     let controlPlane = ControlPlane(
-      world: try world(options, journal, source, platform, supervisor.director, logger),
+      world: try world(
+        options, journal, source, platform, migrations, supervisor.director, logger),
       settings: await settings(options, source)
     ) { await supervisor.status() }
     try await controlPlane.start()
@@ -56,7 +60,8 @@ struct Production: Composition {
     var configuration = ServiceGroupConfiguration(
       services: [
         .init(service: supervisor), .init(service: controlPlane), .init(service: server),
-        .init(service: Housekeeping(platform: platform, logger: logger)),
+        .init(
+          service: Housekeeping(platform: platform, migrations: migrations, logger: logger)),
       ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
     configuration.maximumGracefulShutdownDuration = Self.shutdownPatience
     try await ServiceGroup(configuration: configuration).run()
@@ -83,7 +88,8 @@ struct Production: Composition {
 
   private func world(
     _ options: ServeOptions, _ journal: SQLiteJournal, _ source: any Source,
-    _ platform: ProcessPlatform, _ director: ProxyDirector, _ logger: Logger
+    _ platform: ProcessPlatform, _ migrations: ProcessMigrationRunner,
+    _ director: ProxyDirector, _ logger: Logger
   ) throws -> Dependencies {
     let environment = ProcessInfo.processInfo.environment
     return Dependencies(
@@ -93,8 +99,9 @@ struct Production: Composition {
         stateDirectory: options.state, environment: environment,
         searchPath: environment["PATH"] ?? LocalPipelineExecutor.standardSearchPath,
         parallelism: options.parallelSteps),
-      releases: ContentReleaseStore(), platform: platform, director: director, probe: HTTPProbe(),
-      time: SystemTime(), readSpec: Self.readSpec, logger: logger)
+      releases: ContentReleaseStore(), platform: platform, migrations: migrations,
+      director: director, probe: HTTPProbe(), time: SystemTime(), readSpec: Self.readSpec,
+      logger: logger)
   }
 
   private static func readSpec(_ bytes: [UInt8]) throws(PortError) -> ProjectSpec {
@@ -193,6 +200,7 @@ struct Production: Composition {
 /// Keeps logs within their bounds and forgets instances that stopped long ago.
 struct Housekeeping: Service {
   let platform: ProcessPlatform
+  let migrations: ProcessMigrationRunner
   let logger: Logger
 
   func run() async throws {
@@ -200,6 +208,7 @@ struct Housekeeping: Service {
       while !Task.isCancelled {
         do {
           try await platform.maintain()
+          try await migrations.maintain()
         } catch {
           logger.warning("housekeeping failed", metadata: ["error": "\(error)"])
         }

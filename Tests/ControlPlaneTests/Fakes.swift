@@ -11,11 +11,22 @@ final class MemoryJournal: Journal {
     var events: [RecordedEvent] = []
     var outbox: [OutboxRow] = []
     var timers: [String: JournalTimer] = [:]
+    var refusals = 0
+    var refused = 0
   }
   private let storage = Mutex(Storage())
 
+  /// The next so many transactions are refused, as on a disk that is full.
+  func refuse(next count: Int) { storage.withLock { $0.refusals = count } }
+  var refused: Int { storage.withLock { $0.refused } }
+
   func append(_ transaction: JournalTransaction) async throws(PortError) -> [RecordedEvent] {
     let result: Result<[RecordedEvent], PortError> = storage.withLock { storage in
+      guard storage.refusals == 0 else {
+        storage.refusals -= 1
+        storage.refused += 1
+        return .failure(PortError("disk full", fault: .platform, retry: .safe))
+      }
       let version = storage.events.last { $0.stream == transaction.stream }?.version ?? 0
       guard version == transaction.expectedVersion else {
         return .failure(PortError("conflict", fault: .segue, retry: .never))
@@ -78,7 +89,8 @@ final class ScriptedSource: Source {
 
   func add(_ number: Int) -> Commit {
     let commit = Commit(
-      id: CommitID(String(repeating: "\(number % 10)", count: 40)), subject: "Commit \(number)",
+      id: CommitID(String(repeating: String(number, radix: 16), count: 40)),
+      subject: "Commit \(number)",
       author: "Ana <ana@example.com>", height: number)
     commits.withLock { $0.append(commit) }
     return commit
@@ -103,6 +115,8 @@ final class ScriptedSource: Source {
 /// A pipeline of one step, which passes unless the commit is among those that fail.
 final class ScriptedPipeline: PipelineExecutor, ReleaseStore {
   let failing = Mutex<Set<CommitID>>([])
+  let changed = Mutex<Set<ReleaseID>>([])
+  let removed = Mutex<Set<ReleaseID>>([])
 
   func execute(
     _ run: PipelineRun, observe: @escaping @Sendable (StepProgress) async throws -> Void
@@ -128,8 +142,12 @@ final class ScriptedPipeline: PipelineExecutor, ReleaseStore {
       subject: run.commit.subject, author: run.commit.author, height: run.commit.height,
       directory: "/", digest: "", spec: run.spec, builtAt: instant)
   }
-  func verify(_ release: Release) async throws(PortError) -> Bool { true }
-  func remove(_ release: Release) async throws(PortError) {}
+  func verify(_ release: Release) async throws(PortError) -> Bool {
+    changed.withLock { !$0.contains(release.id) } && removed.withLock { !$0.contains(release.id) }
+  }
+  func remove(_ release: Release) async throws(PortError) {
+    removed.withLock { _ = $0.insert(release.id) }
+  }
 }
 
 /// Instances that exist only in memory; the platform outlives the control plane, as a real one does.
@@ -137,14 +155,46 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   private struct Storage {
     var running: [InstanceID: RunningInstance] = [:]
     var starts: [InstanceID: Int] = [:]
-    var unready: Set<ReleaseID> = []
+    var unready: Set<String> = []
+    var broken: Set<String> = []
+    var unseen: Set<InstanceID> = []
+    var probed: [String] = []
     var tables: [ServiceKey: ServiceTable] = [:]
     var nextPort = 1
     var counted: @Sendable (inout ServiceReport) -> Void = { _ in }
+    var bootID = "boot"
   }
   private let storage = Mutex(Storage())
 
-  func setUnready(_ release: ReleaseID) { storage.withLock { _ = $0.unready.insert(release) } }
+  /// Instances of the release, or of one service, do not pass their checks.
+  func setUnready(_ release: ReleaseID, of service: ServiceName? = nil) {
+    storage.withLock { _ = $0.unready.insert(Self.name(release, service)) }
+  }
+  func setReady(_ release: ReleaseID, of service: ServiceName? = nil) {
+    storage.withLock { _ = $0.unready.remove(Self.name(release, service)) }
+  }
+  /// Instances of the release, or of one service, cannot be started.
+  func setBroken(_ release: ReleaseID, of service: ServiceName? = nil) {
+    storage.withLock { _ = $0.broken.insert(Self.name(release, service)) }
+  }
+  private static func name(_ release: ReleaseID, _ service: ServiceName?) -> String {
+    "\(release)" + (service.map { " of \($0)" } ?? "")
+  }
+  /// The machine goes down and comes up: nothing runs, and the router has what it kept on disk.
+  func reboot() {
+    storage.withLock { storage in
+      storage.running = [:]
+      storage.bootID += "'"
+    }
+  }
+  /// It is gone, and whoever waits for its end is not told.
+  func vanish(_ id: InstanceID) { storage.withLock { _ = $0.unseen.insert(id) } }
+  func add(_ stranger: RunningInstance) {
+    storage.withLock { $0.running[stranger.instance] = stranger }
+  }
+  func lose(_ key: ServiceKey) { storage.withLock { $0.tables[key] = nil } }
+  /// Paths asked for, in order.
+  var probed: [String] { storage.withLock { $0.probed } }
   /// What every report counts beside what is so.
   func count(_ counted: @escaping @Sendable (inout ServiceReport) -> Void) {
     storage.withLock { $0.counted = counted }
@@ -157,20 +207,31 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   func table(_ key: ServiceKey) -> ServiceTable? { storage.withLock { $0.tables[key] } }
 
   func start(_ start: InstanceStart) async throws(PortError) -> RunningInstance {
-    storage.withLock { storage in
+    let names = [Self.name(start.release, nil), Self.name(start.release, start.key.service)]
+    guard storage.withLock({ $0.broken.isDisjoint(with: names) }) else {
+      throw PortError("its program is missing", fault: .user, retry: .never)
+    }
+    return storage.withLock { storage in
       if let found = storage.running[start.instance] { return found }
       storage.starts[start.instance, default: 0] += 1
       storage.nextPort += 1
       let made = RunningInstance(
         instance: start.instance, key: start.key, release: start.release,
         endpoint: Endpoint(instance: start.instance, port: storage.nextPort),
-        process: ProcessIdentity(pid: Int32(storage.nextPort), startTime: 1, bootID: "boot"))
+        process: ProcessIdentity(
+          pid: Int32(storage.nextPort), startTime: 1, bootID: storage.bootID))
       storage.running[start.instance] = made
       return made
     }
   }
 
-  func observe() async throws(PortError) -> [RunningInstance] { running }
+  var bootID: String { storage.withLock { $0.bootID } }
+
+  func observe() async throws(PortError) -> [RunningInstance] {
+    storage.withLock { storage in
+      storage.running.values.filter { !storage.unseen.contains($0.instance) }
+    }
+  }
 
   func waitForExit(of instance: RunningInstance) async throws(PortError) -> InstanceExit {
     while !Task.isCancelled, storage.withLock({ $0.running[instance.instance] != nil }) {
@@ -194,7 +255,11 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   func check(_ endpoint: Endpoint, health: HealthSpec) async -> ProbeAnswer {
     storage.withLock { storage in
       guard let found = storage.running[endpoint.instance] else { return .fail("refused") }
-      return storage.unready.contains(found.release) ? .fail("GET /up answered 503") : .pass
+      storage.probed.append(health.path ?? "")
+      let isUnready =
+        storage.unready.contains(Self.name(found.release, nil))
+        || storage.unready.contains(Self.name(found.release, found.key.service))
+      return isUnready ? .fail("GET /up answered 503") : .pass
     }
   }
 
@@ -216,36 +281,93 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   }
 }
 
+/// Runs each migration once, and remembers how often that would have been.
+final class ScriptedMigrations: MigrationRunner {
+  private struct Storage {
+    var runs: [String] = []
+    var reports: [String: MigrationReport] = [:]
+    var failing: Set<MigrationStep> = []
+  }
+  private let storage = Mutex(Storage())
+
+  /// Ids, in the order in which they were run.
+  var runs: [String] { storage.withLock { $0.runs } }
+  func setFailing(_ step: MigrationStep) { storage.withLock { _ = $0.failing.insert(step) } }
+
+  func run(_ run: MigrationRun) async throws(PortError) -> MigrationReport {
+    storage.withLock { storage in
+      if let known = storage.reports[run.id] { return known }
+      storage.runs.append(run.id)
+      let fails = storage.failing.contains(run.step)
+      let report = MigrationReport(
+        outcome: fails ? .failed("exited with status 1") : .succeeded,
+        output: fails ? ["no such table"] : [], took: Milliseconds(1))
+      storage.reports[run.id] = report
+      return report
+    }
+  }
+}
+
 /// A control plane on parts that are kept, so that another can take over where it was cut off.
 struct Stage {
   let journal = MemoryJournal()
   let source = ScriptedSource()
   let pipeline = ScriptedPipeline()
   let platform = MemoryPlatform()
+  let migrations = ScriptedMigrations()
   let key = ServiceKey(environment: "production", service: "web")
   /// Long, because the machine may be busy; short only where its end is what is tested.
   var ready = Milliseconds.seconds(60)
-  var strategy = StrategySpec.rolling(RollingSpec())
-  var services: [ServiceName] = ["web"]
+  var spec: ProjectSpec
+
+  init(ready: Milliseconds = .seconds(60)) {
+    self.ready = ready
+    spec = ProjectSpec(
+      project: "shop", pipeline: [StepSpec(name: "test", run: "true")],
+      services: [Self.service("web", instances: 2, ready: ready)])
+  }
+
+  init(
+    services: [ServiceSpec], environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")]
+  ) {
+    spec = ProjectSpec(
+      project: "shop", pipeline: [StepSpec(name: "test", run: "true")], services: services,
+      environments: environments)
+  }
+
+  static func service(
+    _ name: ServiceName, instances: Int = 1, needs: [ServiceName] = [], independent: Bool = false,
+    migrate: MigrateSpec? = nil, warmUp: WarmUpSpec? = nil, ready: Milliseconds = .seconds(60)
+  ) -> ServiceSpec {
+    ServiceSpec(
+      name: name, run: "serve", instances: instances, needs: needs,
+      health: HealthSpec(path: "/up", interval: Milliseconds(5), warmUp: warmUp),
+      deadlines: DeadlineSpec(ready: ready), migrate: migrate, isIndependent: independent)
+  }
+
+  /// An instance costs one EUR for each second.
+  init(strategy: StrategySpec, services: [ServiceName] = ["web"]) {
+    self.init(
+      services: services.map { name in
+        var service = Self.service(name, instances: 2)
+        service.strategy = strategy
+        return service
+      })
+    spec.cost = CostSpec(instanceHour: 3_600_000_000, currency: "EUR")
+  }
 
   func makeControlPlane() -> ControlPlane {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let spec = ProjectSpec(
-      project: "shop", pipeline: [StepSpec(name: "test", run: "true")],
-      services: services.map { name in
-        ServiceSpec(
-          name: name, run: "serve", instances: 2,
-          health: HealthSpec(path: "/up", interval: Milliseconds(5)), strategy: strategy,
-          deadlines: DeadlineSpec(ready: ready))
-      }, cost: CostSpec(instanceHour: 3_600_000_000, currency: "EUR"))
+    let spec = spec
     return ControlPlane(
       world: Dependencies(
         journal: journal, source: source, pipeline: pipeline, releases: pipeline,
-        platform: platform, director: platform, probe: platform, time: SystemTime(),
-        readSpec: { _ in spec }, logger: logger),
+        platform: platform, migrations: migrations, director: platform, probe: platform,
+        time: SystemTime(), readSpec: { _ in spec }, logger: logger),
       settings: ControlPlaneSettings(
         version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
+        driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),
         stateDirectory: "/nonexistent", sourceName: "test")
     ) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
   }
@@ -273,6 +395,34 @@ struct Stage {
 
 struct Timeout: Error {
   var what: String
+}
+
+extension ControlPlane {
+  /// The release that is live in one place, with nothing under way there.
+  func settled(_ service: ServiceName, in environment: EnvironmentName = "production") async throws
+    -> ReleaseID?
+  {
+    let key = ServiceKey(environment: environment, service: service)
+    guard let found = try await status().services.first(where: { $0.key == key }) else {
+      return nil
+    }
+    return found.rollout == nil ? found.live?.id : nil
+  }
+
+  /// How the commit ended: the text of its last word.
+  func fate(of commit: CommitID, after sequence: Int64 = 0) async throws -> FeedItem? {
+    var last: FeedItem?
+    for try await item in feed(after: sequence, follow: true, commit: commit) { last = item }
+    return last
+  }
+
+  func feedItems(_ kind: String) async throws -> [FeedItem] {
+    var items: [FeedItem] = []
+    for try await item in feed(after: 0, follow: false, commit: nil) where item.kind == kind {
+      items.append(item)
+    }
+    return items
+  }
 }
 
 /// Asks again until the condition holds.

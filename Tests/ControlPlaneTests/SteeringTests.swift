@@ -27,7 +27,7 @@ import Testing
     try await stage.withControlPlane { plane in
       try await until("r-1 is live") {
         let services = try await plane.status().services
-        return services.count == stage.services.count
+        return services.count == stage.spec.services.count
           && services.allSatisfy { $0.live?.id == "r-1" && $0.rollout == nil }
       }
       _ = stage.source.add(2)
@@ -238,7 +238,7 @@ import Testing
   }
 
   @Test func factsAreMeasured() async throws {
-    let stage = Stage()
+    let stage = Stage(strategy: .rolling(RollingSpec()))
     _ = stage.source.add(1)
     try await stage.withControlPlane { plane in
       try await until("a receipt") { try await plane.history(limit: 9).count == 1 }

@@ -1,5 +1,6 @@
 import Foundation
 import Ports
+import SecretMasking
 import SegueModel
 import Synchronization
 import Testing

@@ -1,6 +1,6 @@
-internal import Foundation
-internal import Glibc
-internal import Ports
+import Foundation
+import Glibc
+public import Ports
 
 /// Takes the values of secrets out of a stream of bytes, also where one is cut in two by a read.
 ///
@@ -8,16 +8,16 @@ internal import Ports
 /// Base64 form at each of the three alignments it can have within a longer text (so that
 /// `Authorization: Basic` is masked too). What is shorter than ``shortest`` is not masked: it would
 /// mask half of the log.
-struct SecretMasker: Sendable {
+public struct SecretMasker: Sendable {
   /// Bytes.
-  static let shortest = 4
+  public static let shortest = 4
   private static let mask = Array("***".utf8)
 
   /// The longest first, so that of two that begin at one place the longer is taken.
   private let patterns: [[UInt8]]
   private var held: [UInt8] = []
 
-  init(_ secrets: [Secret]) {
+  public init(_ secrets: [Secret]) {
     var found: Set<[UInt8]> = []
     for secret in secrets {
       let value = secret.reveal()
@@ -53,17 +53,17 @@ struct SecretMasker: Sendable {
   }
 
   /// The bytes that are safe to show now. What could be the beginning of a secret is held back.
-  mutating func mask(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+  public mutating func mask(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
     guard !patterns.isEmpty else { return Array(bytes) }
     held += bytes
     return take(isLast: false)
   }
 
   /// What was held back, once nothing follows any more.
-  mutating func finish() -> [UInt8] { take(isLast: true) }
+  public mutating func finish() -> [UInt8] { take(isLast: true) }
 
   /// A whole text, masked.
-  func masked(_ text: String) -> String {
+  public func masked(_ text: String) -> String {
     guard !patterns.isEmpty else { return text }
     var copy = SecretMasker(patterns: patterns)
     copy.held = Array(text.utf8)
