@@ -108,7 +108,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "ControlProtocol", "ControlClient", "SpecFile", argumentParser,
+        "SegueModel", "RolloutEngine", "ControlProtocol", "ControlClient", "SpecFile",
+        argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -177,7 +178,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CommandsTests",
-      dependencies: ["SegueModel", "ControlProtocol", "Commands", "SpecFile"],
+      dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(

@@ -111,13 +111,14 @@ struct Segue: ParsableCommand {
       CommandGroup(
         name: "Change what is live",
         subcommands: [
-          DeployCommand.self, RollbackCommand.self, AbortCommand.self, DownCommand.self,
+          DeployCommand.self, PromoteCommand.self, PauseCommand.self, ResumeCommand.self,
+          AbortCommand.self, RollbackCommand.self, DownCommand.self,
         ]),
       CommandGroup(
         name: "Look",
         subcommands: [
           StatusCommand.self, WatchCommand.self, LogsCommand.self, HistoryCommand.self,
-          ReceiptCommand.self, ExplainCommand.self, SchemaCommand.self,
+          ReceiptCommand.self, ExplainCommand.self, AdviseCommand.self, SchemaCommand.self,
         ]),
       CommandGroup(
         name: "Run by Segue itself",

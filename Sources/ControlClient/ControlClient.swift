@@ -68,6 +68,18 @@ public struct ControlClient: ControlAPI {
     try await post(request, to: ControlWire.Path.abort)
   }
 
+  public func pause(_ request: PauseRequest) async throws -> RolloutReply {
+    try await post(request, to: ControlWire.Path.pause)
+  }
+
+  public func resume(_ request: ResumeRequest) async throws -> RolloutReply {
+    try await post(request, to: ControlWire.Path.resume)
+  }
+
+  public func promote(_ request: PromoteRequest) async throws -> RolloutReply {
+    try await post(request, to: ControlWire.Path.promote)
+  }
+
   public func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply {
     try await post(request, to: ControlWire.Path.promoteRelease)
   }
@@ -88,6 +100,14 @@ public struct ControlClient: ControlAPI {
     try await get(ControlWire.Path.explain, ["subject": subject])
   }
 
+  public func facts(_ request: FactsRequest) async throws -> [ServiceFacts] {
+    try await get(
+      ControlWire.Path.facts,
+      [
+        "service": request.service?.rawValue, "environment": request.environment?.rawValue,
+      ])
+  }
+
   public func diagnose() async throws -> [Finding] { try await get(ControlWire.Path.diagnose) }
 
   public func feed(
@@ -103,7 +123,8 @@ public struct ControlClient: ControlAPI {
       ControlWire.Path.logs,
       [
         "step": request.step?.rawValue, "commit": request.commit,
-        "service": request.service?.rawValue, "instance": request.instance?.rawValue,
+        "service": request.service?.rawValue, "environment": request.environment?.rawValue,
+        "instance": request.instance?.rawValue,
         "tail": "\(request.tail)", "follow": "\(request.follow)",
       ])
   }

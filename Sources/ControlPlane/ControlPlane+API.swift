@@ -144,15 +144,16 @@ extension ControlPlane: ControlAPI {
   public func rollback(_ request: RollbackRequest) async throws -> RolloutReply {
     try await answering {
       let sequence = await self.feed.sequence
-      let reason = request.reason ?? "asked for by \(request.who)"
       var rollouts: [RolloutID] = []
       var refusals: [Refusal] = []
       var environments: Set<EnvironmentName> = []
-      for controller in try await self.selected(request.service) {
+      for controller in try await self.controllersOfOneEnvironment(
+        request.service, request.environment)
+      {
         do {
           let release = try await self.rollbackTarget(request.to, controller)
           try await controller.submit(
-            .rollBack(release: release, by: request.who, reason: reason))
+            .rollBack(release: release, by: request.who, reason: request.reason))
           if let id = await controller.newestRollout { rollouts.append(id) }
           environments.insert(controller.key.environment)
         } catch let refusal as Refusal {
@@ -160,7 +161,8 @@ extension ControlPlane: ControlAPI {
         }
       }
       if rollouts.isEmpty, let refusal = refusals.first { throw refusal }
-      try await self.clearTargets(environments, by: request.who, reason: "rollback: \(reason)")
+      let why = request.reason.map { ": \($0)" } ?? ""
+      try await self.clearTargets(environments, by: request.who, reason: "rollback\(why)")
       return RolloutReply(
         rollouts: rollouts, sequence: sequence,
         message:
@@ -198,34 +200,16 @@ extension ControlPlane: ControlAPI {
       id: release.id, commit: release.commit, height: release.height, spec: spec)
   }
 
-  private func selected(_ service: ServiceName?) async throws -> [ServiceController] {
-    let all = controllers.values.sorted { $0.key < $1.key }
-    guard let service else {
-      guard !all.isEmpty else {
-        throw ControlError(
-          .notFound, "nothing was deployed yet", nextStep: "Deploy with `segue deploy`")
-      }
-      return all
-    }
-    let found = all.filter { $0.key.service == service }
-    guard !found.isEmpty else {
-      let names = Set(all.map(\.key.service.rawValue)).sorted().joined(separator: ", ")
-      throw ControlError(
-        .notFound, "there is no service \(service)", nextStep: "There are: \(names)")
-    }
-    return found
-  }
-
   public func abort(_ request: AbortRequest) async throws -> RolloutReply {
     try await answering {
       let sequence = await self.feed.sequence
       let reason = request.reason ?? "no reason given"
       let cancelled =
-        request.service == nil
+        request.service == nil && request.environment == nil
         ? try await self.pipeline.cancel(reason: "aborted by \(request.who): \(reason)") : false
       var rollouts: [RolloutID] = []
       var environments: Set<EnvironmentName> = []
-      for controller in try await self.abortable(request.service) {
+      for controller in try await self.abortable(request) {
         guard let id = await controller.state.rollout?.id else { continue }
         try await controller.submit(.abort(by: request.who, reason: reason))
         rollouts.append(id)
@@ -242,9 +226,12 @@ extension ControlPlane: ControlAPI {
     }
   }
 
-  private func abortable(_ service: ServiceName?) async throws -> [ServiceController] {
-    service == nil
-      ? controllers.values.sorted { $0.key < $1.key } : try await selected(service)
+  private func abortable(_ request: AbortRequest) throws -> [ServiceController] {
+    // With nothing deployed there may be a pipeline all the same.
+    guard request.service != nil || request.environment != nil else {
+      return controllers.values.sorted { $0.key < $1.key }
+    }
+    return try controllers(request.service, request.environment)
   }
 
   /// Turns what the inside throws into what clients understand.

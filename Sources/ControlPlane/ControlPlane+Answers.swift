@@ -36,53 +36,6 @@ extension ControlPlane {
     return problems
   }
 
-  private func status(of controller: ServiceController) async -> ServiceStatus {
-    let state = await controller.state
-    let running = await controller.running
-    let report = reports[state.key]
-    return ServiceStatus(
-      key: state.key, live: state.live.map(summary),
-      warm: state.warm.values.map { summary($0.release) }.sorted { $0.id < $1.id },
-      rollout: state.rollout.map { status(of: $0, state) },
-      instances: state.orderedInstances.map { instance in
-        InstanceStatus(
-          id: instance.id, release: instance.release, phase: instance.phase.name,
-          port: instance.endpoint?.port, pid: running[instance.id]?.process.pid,
-          since: instance.phase.since ?? startedAt, inFlight: report?.inFlight[instance.id] ?? 0)
-      },
-      versions: (report?.versions ?? []).map { version in
-        let weight = state.table.proposed?.versions.first { $0.release == version.release }?.weight
-        return VersionStatus(
-          release: version.release, weight: weight ?? .none, requests: version.requests,
-          failed: version.failed, inFlight: version.inFlight)
-      },
-      unavailable: report?.unavailable ?? 0)
-  }
-
-  private func summary(_ release: ServiceRelease) -> ReleaseSummary {
-    ReleaseSummary(
-      id: release.id, commit: release.commit,
-      subject: catalogue.record(of: release.id)?.acceptance.commit.subject ?? "")
-  }
-
-  private func status(of rollout: Rollout, _ state: ServiceState) -> RolloutStatus {
-    let ready = state.instances.values.count { $0.release == rollout.to.id && $0.isReady }
-    let phase =
-      switch rollout.phase {
-      case .expanding: "making the database ready"
-      case .holding(_, let until, _): "holding until \(until.milliseconds)"
-      case .preparing where rollout.isGoingBack: "restoring the earlier release"
-      case .preparing: "\(ready) of \(rollout.current.incoming) instances ready"
-      case .shifting: "waiting for the router"
-      case .retiring: "retiring what left the table"
-      }
-    return RolloutStatus(
-      id: rollout.id, strategy: rollout.to.spec.strategy.name, from: rollout.from?.id,
-      to: rollout.to.id, direction: rollout.isGoingBack ? "back" : "forward",
-      phase: "\(rollout.current.name): \(phase)", stage: rollout.stage + 1,
-      stages: rollout.stages.count, startedAt: rollout.startedAt)
-  }
-
   // MARK: History and receipts
 
   public func history(limit: Int) async throws -> [HistoryEntry] {
@@ -92,7 +45,8 @@ extension ControlPlane {
         outcome: receipt.outcome.rawValue, commit: receipt.commit.id,
         subject: receipt.commit.subject, author: receipt.commit.author, rollout: receipt.rollout,
         release: receipt.to, key: receipt.key, startedAt: receipt.startedAt,
-        endedAt: receipt.endedAt, reason: receipt.reason)
+        endedAt: receipt.endedAt, reason: receipt.reason, kind: receipt.kind,
+        startedBy: receipt.startedBy, request: receipt.request)
     }
   }
 
@@ -133,23 +87,25 @@ extension ControlPlane {
       answers.append(.init(question: "commit", result: .fail, why: "\(reason)."))
     }
     var isLive = false
+    var wasLive = false
     if let release = record.release {
       for environment in release.spec.environments {
         for service in release.spec.services {
           let key = ServiceKey(environment: environment.name, service: service.name)
-          let (answer, live) = await answer(key, release)
-          answers.append(answer)
-          isLive = isLive || live
+          let standing = await standing(of: release, at: key)
+          answers.append(standing.answer)
+          isLive = isLive || standing.isLive
+          wasLive = wasLive || standing.wasLive
         }
       }
     }
     return Explanation(
       commit: record.acceptance.commit, release: record.release?.id,
-      verdict: verdict(record, answers, isLive: isLive), answers: answers)
+      verdict: verdict(record, answers, isLive: isLive, wasLive: wasLive), answers: answers)
   }
 
   private func verdict(
-    _ record: ReleaseCatalogue.Record, _ answers: [Explanation.Answer], isLive: Bool
+    _ record: ReleaseCatalogue.Record, _ answers: [Explanation.Answer], isLive: Bool, wasLive: Bool
   ) -> String {
     let short = record.acceptance.commit.id.short
     if let failed = answers.first(where: { $0.result == .fail }) {
@@ -157,7 +113,8 @@ extension ControlPlane {
     }
     if record.status.state == .running { return "\(short) is in the pipeline." }
     if let reason = record.status.reason { return "\(short) is not live: \(reason)." }
-    return isLive ? "\(short) is live." : "\(short) is built, and not live."
+    if isLive { return "\(short) is live." }
+    return wasLive ? "\(short) was live, and is not any more." : "\(short) is built, and not live."
   }
 
   private func answer(_ step: StepStatus, _ record: ReleaseCatalogue.Record)
@@ -178,25 +135,69 @@ extension ControlPlane {
       evidence: outcome == .fail ? evidence : [])
   }
 
-  private func answer(_ key: ServiceKey, _ release: Release) async
-    -> (Explanation.Answer, isLive: Bool)
-  {
+  private struct Standing {
+    var answer: Explanation.Answer
+    var isLive = false
+    var wasLive = false
+
+    init(
+      _ question: String, _ result: Explanation.Answer.Result, _ why: String, at: Instant? = nil
+    ) {
+      answer = .init(question: question, result: result, why: why, at: at)
+    }
+  }
+
+  /// What has become of a release in one place.
+  private func standing(of release: Release, at key: ServiceKey) async -> Standing {
     let question = "rollout \(key)"
     guard let state = await controllers[key]?.state else {
-      return (.init(question: question, result: .wait, why: "It has not begun."), false)
-    }
-    if state.live?.id == release.id {
-      return (.init(question: question, result: .pass, why: "It is live."), true)
+      return Standing(question, .wait, "It has not begun.")
     }
     if let rollout = state.rollout, rollout.to.id == release.id {
-      let why = "\(rollout.id) is in progress: \(rollout.current.name)."
-      return (.init(question: question, result: .wait, why: why), false)
+      let phase = Self.status(of: rollout, state).phase
+      return Standing(question, .wait, "\(rollout.id) is in progress: \(phase).")
     }
+    if state.live?.id == release.id { return liveStanding(question, state) }
     if let reason = state.takenBack[release.id] {
-      return (.init(question: question, result: .fail, why: "It was taken back: \(reason)."), false)
+      return Standing(question, .fail, "It was taken back: \(reason).")
     }
-    let live = state.live.map { "\($0.id) is live instead" } ?? "nothing is live"
-    return (.init(question: question, result: .wait, why: "It was not rolled out; \(live)."), false)
+    if let reason = state.blocked[release.id] {
+      return Standing(question, .fail, "It was turned down: \(reason).")
+    }
+    if state.queued?.release.id == release.id {
+      let what = state.rollout.map { "the rollout of \($0.to.id)" } ?? "what is under way"
+      return Standing(question, .wait, "It waits until \(what) has ended.")
+    }
+    let left = await receipts.issued.last {
+      $0.key == key && $0.from == release.id && $0.outcome == .live
+    }
+    guard let left, let to = left.to else {
+      let live = state.live.map { "\($0.id) is live instead" } ?? "nothing is live"
+      return Standing(question, .wait, "It was not rolled out; \(live).")
+    }
+    var standing = Standing(
+      question, .unknown, "It was live, until \(to) took its place.", at: left.endedAt)
+    if left.kind == Rollout.Kind.rollback.rawValue {
+      let why = left.request.map { ": \($0)" } ?? ""
+      standing = Standing(
+        question, .fail, "It was live, until \(left.startedBy) rolled it back to \(to)\(why).",
+        at: left.endedAt)
+    }
+    standing.wasLive = true
+    return standing
+  }
+
+  private func liveStanding(_ question: String, _ state: ServiceState) -> Standing {
+    var standing = Standing(question, .pass, "It is live.")
+    standing.isLive = true
+    if let rollout = state.rollout, !rollout.isGoingBack {
+      let what =
+        rollout.kind == .rollback
+        ? "\(rollout.requestedBy) is rolling it back to \(rollout.to.id)"
+        : "\(rollout.to.id) is about to take its place"
+      standing.answer.why = "It is live, and \(what)."
+    }
+    return standing
   }
 
   // MARK: Doctor

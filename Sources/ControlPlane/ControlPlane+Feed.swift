@@ -76,6 +76,7 @@ extension ControlPlane {
       let key = ServiceKey(environment: .init(parts[1]), service: .init(parts[2]))
       let event = try TypedStream<RolloutEvent>.decode(record)
       if case .rolloutStarted(let start) = event.event { rolling[key] = start.to.id }
+      defer { if case .rolloutEnded = event.event { rolling[key] = nil } }
       return FeedText.item(for: event, key: key, during: rolling[key], catalogue: catalogue)
     case ("pipeline", 2):
       let event = try TypedStream<PipelineEvent>.decode(record)
@@ -160,7 +161,9 @@ extension ControlPlane {
   private func chosenInstances(_ request: LogsRequest) async -> [(InstanceID, ServiceKey)] {
     var chosen: [(InstanceID, ServiceKey)] = []
     for controller in controllers.values.sorted(by: { $0.key < $1.key })
-    where request.service == nil || controller.key.service == request.service {
+    where (request.service == nil || controller.key.service == request.service)
+      && (request.environment == nil || controller.key.environment == request.environment)
+    {
       for instance in await controller.state.orderedInstances
       where request.instance == nil || instance.id == request.instance {
         chosen.append((instance.id, controller.key))
@@ -168,7 +171,9 @@ extension ControlPlane {
     }
     if chosen.isEmpty, let instance = request.instance {
       // It has stopped; its output is kept for a while, under its own name.
-      chosen.append((instance, ServiceKey(environment: "", service: request.service ?? "")))
+      let key = ServiceKey(
+        environment: request.environment ?? "", service: request.service ?? "")
+      chosen.append((instance, key))
     }
     return chosen
   }

@@ -52,13 +52,11 @@ public struct ControlPlaneSettings: Sendable {
   public var stateDirectory: String
   /// As people name it: a path or URL.
   public var sourceName: String
-  /// Where clients reach the router.
-  public var proxyAddress: String
 
   public init(
     version: String, project: ProjectName?, deployBranch: String, pollInterval: Milliseconds,
     driftInterval: Milliseconds = .seconds(2), verifyInterval: Milliseconds = .minutes(1),
-    stateDirectory: String, sourceName: String, proxyAddress: String
+    stateDirectory: String, sourceName: String
   ) {
     self.version = version
     self.project = project
@@ -68,7 +66,6 @@ public struct ControlPlaneSettings: Sendable {
     self.verifyInterval = verifyInterval
     self.stateDirectory = stateDirectory
     self.sourceName = sourceName
-    self.proxyAddress = proxyAddress
   }
 }
 

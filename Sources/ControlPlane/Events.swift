@@ -135,6 +135,8 @@ struct TrafficBaseline: Hashable, Codable, Sendable {
   var unavailable: UInt64
   /// Latency of the steady minutes before, in buckets of ``LatencyHistogram``.
   var steady: [UInt64]
+  var held: HoldCounters?
+  var mirrored: MirrorReport?
 }
 
 /// The names of the journal's streams.

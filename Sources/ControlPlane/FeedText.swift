@@ -9,7 +9,12 @@ enum FeedText {
     for record: Recorded<RolloutEvent>, key: ServiceKey, during rolling: ReleaseID?,
     catalogue: ReleaseCatalogue
   ) -> FeedItem? {
-    guard let (level, text, release, rollout) = sentence(record.event, key: key) else { return nil }
+    let strategy = rolling.flatMap { catalogue.record(of: $0)?.release?.spec }?
+      .service(key.service)?.strategy
+    let said =
+      waiting(record.event, at: record.at, strategy) ?? moving(record.event, rolling)
+      ?? migrating(record.event, at: record.at) ?? sentence(record.event)
+    guard let (level, text, release, rollout) = said else { return nil }
     let commit = (release ?? rolling).flatMap { catalogue.record(of: $0)?.acceptance.commit.id }
     return FeedItem(
       sequence: record.sequence, at: record.at, kind: record.event.kind, level: level,
@@ -18,19 +23,18 @@ enum FeedText {
 
   private typealias Sentence = (FeedItem.Level, String, ReleaseID?, RolloutID?)
 
-  private static func sentence(_ event: RolloutEvent, key: ServiceKey) -> Sentence? {
-    if let sentence = waiting(event) ?? migrating(event) { return sentence }
+  private static func sentence(_ event: RolloutEvent) -> Sentence? {
     switch event {
     case .rolloutStarted(let start):
       let from = start.from.map { " from \($0.id)" } ?? ""
       let what = start.kind == .rollback ? "rollback" : start.to.spec.strategy.name + " rollout"
       let stages = start.stages.count == 1 ? "one stage" : "\(start.stages.count) stages"
+      let why = start.reason.map { " (\($0))" } ?? ""
+      let by = start.kind == .rollback ? " by \(start.requestedBy)\(why)" : ""
       return (
-        .info, "\(what) \(start.id)\(from) to \(start.to.id) started, in \(stages)", start.to.id,
-        start.id
+        .info, "\(what) \(start.id)\(from) to \(start.to.id) started\(by), in \(stages)",
+        start.to.id, start.id
       )
-    case .deployQueued(let order):
-      return (.info, "\(order.release.id) waits for the rollout in progress", order.release.id, nil)
     case .deploySuperseded(let release, let by):
       return (.warning, "\(release) was superseded by \(by)", release, nil)
     case .wayBackBegan(_, let reason, _, _):
@@ -75,20 +79,69 @@ enum FeedText {
         ? (.success, "every instance is back", nil, nil)
         : (.warning, "not every instance came back in time", nil, nil)
     case .stageEntered, .shiftBegan, .retiringBegan, .instanceStarted, .drainBegan,
-      .instanceDrained, .stopOrdered, .tableProposed, .holdBegan, .holdEnded, .rolloutPaused,
+      .deployQueued, .instanceDrained, .stopOrdered, .tableProposed, .holdBegan, .holdEnded,
+      .rolloutPaused,
       .rolloutResumed, .promotedToTheEnd, .releaseBlocked, .releaseUnblocked, .migrationOrdered,
       .migrationFinished, .contractScheduled, .contractDropped:
       return nil
     }
   }
 
-  /// What a rollout waits for, and who lets it go on.
-  private static func waiting(_ event: RolloutEvent) -> Sentence? {
+  /// Where traffic goes, and who has to wait for that.
+  private static func moving(_ event: RolloutEvent, _ rolling: ReleaseID?) -> Sentence? {
     switch event {
-    case .holdBegan(_, let isExtended):
+    case .deployQueued(let order):
+      let release = order.release.id
+      guard let rolling, rolling != release else {
+        return (.info, "\(release) waits until what is under way has ended", release, nil)
+      }
       return (
-        .info, isExtended ? "not enough evidence yet: waiting for a person" : "holding", nil, nil
+        .info, "\(release) waits, because the rollout of \(rolling) is in progress", release, nil
       )
+    case .shiftBegan(let split):
+      if let limit = split.holdLimit {
+        return (.info, "nobody serves now: requests are held for at most \(limit)", nil, nil)
+      }
+      if let beside = split.beside {
+        return (.info, sentence(beside), beside.release, nil)
+      }
+      guard let side = split.sides.first(where: { $0.release == rolling }) ?? split.sides.first
+      else { return nil }
+      return (.info, "\(side.weight) of the traffic is to go to \(side.release)", nil, nil)
+    default: return nil
+    }
+  }
+
+  private static func sentence(_ beside: Split.Beside) -> String {
+    switch beside.role {
+    case .mirror(let mirror):
+      "copies of \(mirror.share) of the requests are to go to \(beside.release)"
+    case .host(let host): "\(beside.release) is to be reached as \(host)"
+    case .requests(.header(let name, let value)):
+      "requests with \(name): \(value) are to go to \(beside.release)"
+    case .requests(.cookie(let name, let value)):
+      "requests with the cookie \(name)=\(value) are to go to \(beside.release)"
+    }
+  }
+
+  /// How a hold is said that began just now and may last so long. The event does not name its kind; a
+  /// strategy with holds of two kinds and one length is not guessed at.
+  private static func hold(of limit: Milliseconds, _ strategy: StrategySpec?) -> String {
+    let kinds = Set((strategy?.holds ?? []).filter { $0.limit == limit }.map(\.words))
+    return (kinds.count == 1 ? kinds.first : nil) ?? "holding for at most \(limit)"
+  }
+
+  /// What a rollout waits for, and who lets it go on.
+  private static func waiting(
+    _ event: RolloutEvent, at now: Instant, _ strategy: StrategySpec?
+  ) -> Sentence? {
+    switch event {
+    case .holdBegan(let until, let isExtended):
+      let text =
+        isExtended
+        ? "not enough evidence: waiting for somebody to promote it, for at most \(until - now)"
+        : hold(of: until - now, strategy)
+      return (isExtended ? .warning : .info, text, nil, nil)
     case .holdEnded(let why):
       switch why {
       case .elapsed: return (.info, "the hold is over", nil, nil)
@@ -98,9 +151,14 @@ enum FeedText {
       case .insufficient:
         return (.warning, "there was not enough evidence; going on, as the spec says", nil, nil)
       }
-    case .rolloutPaused(let by, let reason, _):
-      return (.warning, "paused by \(by)\(reason.map { ": \($0)" } ?? "")", nil, nil)
-    case .rolloutResumed(let by): return (.info, "resumed by \(by)", nil, nil)
+    case .rolloutPaused(let by, let reason, let until):
+      let why = reason.map { ": \($0)" } ?? ""
+      return (
+        .warning, "paused by \(by)\(why); taken back unless it is resumed within \(until - now)",
+        nil, nil
+      )
+    case .rolloutResumed(let by, let reason):
+      return (.info, "resumed by \(by)\(reason.map { ": \($0)" } ?? "")", nil, nil)
     case .promotedToTheEnd(let by, let reason):
       let why = reason.map { ": \($0)" } ?? ""
       return (.info, "promoted to the end by \(by)\(why)", nil, nil)
@@ -112,7 +170,7 @@ enum FeedText {
     }
   }
 
-  private static func migrating(_ event: RolloutEvent) -> Sentence? {
+  private static func migrating(_ event: RolloutEvent, at now: Instant) -> Sentence? {
     switch event {
     case .migrationOrdered(let release, let step, _, _):
       return (.info, "\(step.rawValue) step of \(release) began", release, nil)
@@ -122,10 +180,11 @@ enum FeedText {
         outcome.hasSucceeded ? .success : .failure,
         "\(step.rawValue) step of \(release) \(outcome.sentence)\(last)", release, nil
       )
-    case .contractScheduled(let release, _):
+    case .contractScheduled(let release, let due):
       return (
-        .info, "the contract step of \(release) waits until nobody can go back any more", release,
-        nil
+        .info,
+        "the contract step of \(release) waits for \(due - now); until then going back is possible",
+        release, nil
       )
     case .contractDropped(let release):
       return (.info, "the contract step of \(release) is not needed any more", release, nil)
@@ -224,6 +283,16 @@ enum FeedText {
       FeedItem(
         sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
         subject: "machine", text: "was restarted; what was live comes back first")
+    }
+  }
+}
+
+extension HoldSpec {
+  fileprivate var words: String {
+    switch self {
+    case .time(let span): "holding for \(span)"
+    case .promotion(let limit): "waiting for somebody to promote it, for at most \(limit)"
+    case .verdict(let hold): "waiting for a verdict, for at most \(hold.maximum)"
     }
   }
 }

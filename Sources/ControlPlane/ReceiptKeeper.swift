@@ -13,13 +13,34 @@ actor ReceiptKeeper {
   private var stream: TypedStream<ReceiptEvent>
   private var baselines: [RolloutID: TrafficBaseline] = [:]
   private(set) var issued: [Receipt] = []
-  /// Latency counts of each service, one sample every few seconds, for "steady" beside "during".
-  private var samples: [ServiceKey: [(at: Instant, latency: [UInt64])]] = [:]
+  /// What each service had counted, every few seconds: for "steady" beside "during", and for the rate.
+  private var samples: [ServiceKey: [Sample]] = [:]
+  /// The latest comparison of copied requests: the router forgets it once no copies are made.
+  private var mirrors: [ServiceKey: MirrorReport] = [:]
+
+  private struct Sample {
+    var at: Instant
+    var latency: [UInt64]
+    var requests: UInt64
+    /// Answered 5xx, or not answered.
+    var failures: UInt64
+
+    init(_ report: ServiceReport, at now: Instant) {
+      at = now
+      latency = ReceiptKeeper.latency(of: report.versions)
+      requests = report.versions.reduce(report.unavailable) { $0 + $1.requests }
+      failures = report.versions.reduce(report.unavailable) { sum, version in
+        sum + version.failed + (version.responses.count > 4 ? version.responses[4] : 0)
+      }
+    }
+  }
 
   /// How many receipts are kept in memory; the journal keeps all.
   static let limit = 1_000
   static let sampleInterval = Milliseconds.seconds(5)
   static let steadyTime = Milliseconds.minutes(5)
+  /// A rate over less time is chance.
+  static let shortestRate = Milliseconds.seconds(20)
 
   init(world: Dependencies, catalogue: ReleaseCatalogue) {
     self.world = world
@@ -53,12 +74,27 @@ actor ReceiptKeeper {
   func sample(_ reports: [ServiceReport]) {
     let now = world.time.now()
     for report in reports {
+      if let mirror = report.mirrored { mirrors[report.key] = mirror }
       var list = samples[report.key] ?? []
       if let last = list.last, now - last.at < Self.sampleInterval { continue }
-      list.append((at: now, latency: Self.latency(of: report.versions)))
+      let sample = Sample(report, at: now)
+      // A router that was started anew counts from zero: what was before cannot be held against it.
+      if let last = list.last, sample.requests < last.requests { list = [] }
+      list.append(sample)
       list.removeAll { now - $0.at > Self.steadyTime }
       samples[report.key] = list
     }
+  }
+
+  /// What was counted in the last minutes; `nil`: it was not watched for long enough.
+  func traffic(of key: ServiceKey) -> ServiceFacts.Traffic? {
+    guard let list = samples[key], let first = list.first, let last = list.last,
+      last.at - first.at >= Self.shortestRate
+    else { return nil }
+    return ServiceFacts.Traffic(
+      requests: last.requests - first.requests,
+      failures: last.failures >= first.failures ? last.failures - first.failures : 0,
+      over: last.at - first.at)
   }
 
   /// What the router has counted before a rollout begins. A router that does not answer means a
@@ -67,11 +103,12 @@ actor ReceiptKeeper {
     guard let reports = try? await world.director.report(),
       let report = reports.first(where: { $0.key == key })
     else { return }
+    mirrors[key] = nil
     let now = Self.latency(of: report.versions)
     let before = samples[key]?.first?.latency ?? []
     let baseline = TrafficBaseline(
       versions: report.versions, unavailable: report.unavailable,
-      steady: Self.difference(now, before))
+      steady: Self.difference(now, before), held: report.held, mirrored: report.mirrored)
     do {
       try await append(.trafficMeasured(rollout: rollout, traffic: baseline))
     } catch {
@@ -105,7 +142,8 @@ actor ReceiptKeeper {
     let baseline = baselines[rollout]
     guard
       let draft = RolloutAccount(key: key, events: account).receipt(
-        catalogue: catalogue, before: baseline, after: after)
+        catalogue: catalogue, before: baseline, after: after,
+        mirrored: after?.mirrored ?? mirrors[key])
     else { return }
     try await chain(draft)
   }

@@ -8,14 +8,14 @@ struct RolloutAccount {
   let key: ServiceKey
   let events: [Recorded<RolloutEvent>]
 
-  private var start: (RolloutStart, Instant)? {
+  var start: (RolloutStart, Instant)? {
     for record in events {
       if case .rolloutStarted(let start) = record.event { return (start, record.at) }
     }
     return nil
   }
 
-  private var end: (outcome: RolloutOutcome, reason: String?, at: Instant)? {
+  var end: (outcome: RolloutOutcome, reason: String?, at: Instant)? {
     for record in events.reversed() {
       if case .rolloutEnded(_, let outcome, let reason) = record.event {
         return (outcome, reason, record.at)
@@ -25,7 +25,8 @@ struct RolloutAccount {
   }
 
   func receipt(
-    catalogue: ReleaseCatalogue, before: TrafficBaseline?, after: ServiceReport?
+    catalogue: ReleaseCatalogue, before: TrafficBaseline?, after: ServiceReport?,
+    mirrored: MirrorReport?
   ) -> Receipt? {
     guard let (start, startedAt) = start, let end, let record = catalogue.record(of: start.to.id)
     else { return nil }
@@ -38,7 +39,7 @@ struct RolloutAccount {
         ReceiptKeeper.latency(of: $0.versions),
         ReceiptKeeper.latency(of: before?.versions ?? []))
     }
-    return Receipt(
+    var receipt = Receipt(
       number: 0, outcome: Self.outcome(end.outcome), reason: end.reason,
       commit: record.status.commit,
       rollout: start.id, key: key, strategy: start.to.spec.strategy.name, from: start.from?.id,
@@ -47,10 +48,22 @@ struct RolloutAccount {
       traffic: Self.traffic(before?.versions ?? [], after?.versions ?? []),
       unavailable: Self.since(after?.unavailable ?? 0, before?.unavailable ?? 0), cut: cut,
       latency: during.flatMap(Self.line), steadyLatency: (before?.steady).flatMap(Self.line),
-      extraInstanceTime: extraInstanceTime(steady: start.to.spec.instances),
+      extraInstanceTime: extraInstanceTime,
       pushToLive: pushToLive,
       overhead: pushToLive.map { max(.zero, $0 - record.stepTime - applicationTime) },
       previous: "", hash: "")
+    if start.kind == .rollback { receipt.kind = start.kind.rawValue }
+    receipt.request = start.reason
+    receipt.drained = drained
+    receipt.pauses = pauses(until: end.at)
+    receipt.migrations = migrations
+    receipt.held = Self.held(before?.held, after?.held)
+    receipt.mirror = Self.mirror(of: start.to.id, before?.mirrored, mirrored)
+    let price = record.release?.spec.cost
+    receipt.cost = price.map { Receipt.CostLine($0, for: receipt.extraInstanceTime) }
+    receipt.warm = warm(price)
+    receipt.contractDue = contractDue
+    return receipt
   }
 
   private static func outcome(_ outcome: RolloutOutcome) -> Receipt.Outcome {
@@ -104,57 +117,6 @@ struct RolloutAccount {
     return total
   }
 
-  private var cut: Int {
-    events.reduce(0) { sum, record in
-      if case .instanceDrained(_, let remaining) = record.event { sum + remaining } else { sum }
-    }
-  }
-
-  private func phases(until end: Instant) -> [Receipt.PhaseLine] {
-    var begun: [(name: String, at: Instant)] = []
-    var stages: [Stage] = []
-    var stage = 0
-    for record in events {
-      let name = stage < stages.count ? stages[stage].name : ""
-      switch record.event {
-      case .rolloutStarted(let start):
-        stages = start.stages
-        begun.append(("\(stages.first?.name ?? ""): starting", record.at))
-      case .stageEntered(let index):
-        stage = index
-        begun.append(("\(stages[index].name): starting", record.at))
-      case .wayBackBegan(_, _, let back, _):
-        stages = back
-        stage = 0
-        begun.append(("way back: restoring", record.at))
-      case .shiftBegan: begun.append(("\(name): shifting traffic", record.at))
-      case .retiringBegan: begun.append(("\(name): retiring", record.at))
-      default: continue
-      }
-    }
-    return begun.enumerated().map { index, phase in
-      let next = index + 1 < begun.count ? begun[index + 1].at : end
-      return Receipt.PhaseLine(name: phase.name, at: phase.at, took: next - phase.at)
-    }
-  }
-
-  /// Time of instances above the steady number, added up over the rollout.
-  private func extraInstanceTime(steady: Int) -> Milliseconds {
-    var count = start?.0.from == nil ? 0 : steady
-    var total = Milliseconds.zero
-    var last = events.first?.at
-    for record in events {
-      if let last, count > steady { total = total + (record.at - last) * Int64(count - steady) }
-      last = record.at
-      switch record.event {
-      case .instanceOrdered: count += 1
-      case .instanceDied, .instanceStopped: count -= 1
-      default: continue
-      }
-    }
-    return total
-  }
-
   private static func traffic(_ before: [VersionCounters], _ after: [VersionCounters])
     -> [Receipt.VersionTraffic]
   {
@@ -168,7 +130,7 @@ struct RolloutAccount {
     }.filter { $0.responses.contains { $0 > 0 } || $0.failed > 0 }
   }
 
-  private static func since(_ now: UInt64, _ before: UInt64) -> UInt64 {
+  static func since(_ now: UInt64, _ before: UInt64) -> UInt64 {
     now >= before ? now - before : now
   }
 

@@ -8,12 +8,20 @@ public protocol ControlAPI: Sendable {
   func deploy(_ request: DeployRequest) async throws -> DeployReply
   func rollback(_ request: RollbackRequest) async throws -> RolloutReply
   func abort(_ request: AbortRequest) async throws -> RolloutReply
+  /// Stops rollouts from going on to their next stage.
+  func pause(_ request: PauseRequest) async throws -> RolloutReply
+  /// Lets paused rollouts go on.
+  func resume(_ request: ResumeRequest) async throws -> RolloutReply
+  /// Ends the hold of one rollout, or all its holds.
+  func promote(_ request: PromoteRequest) async throws -> RolloutReply
   /// Brings a release that is live elsewhere into another environment.
   func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply
   /// Finished rollouts, newest first.
   func history(limit: Int) async throws -> [HistoryEntry]
   /// The receipt of a rollout, or with `nil` of the last finished one.
   func receipt(_ rollout: RolloutID?) async throws -> Receipt
+  /// What is known of services that an advice on their strategy depends on.
+  func facts(_ request: FactsRequest) async throws -> [ServiceFacts]
   /// Why a release or commit (id, short id, or `nil` for the newest commit) is or is not live.
   func explain(_ subject: String?) async throws -> Explanation
   /// Everything that happens, from after `sequence`; with `follow` it does not end. `commit` keeps
@@ -109,14 +117,18 @@ public struct DeployReply: Hashable, Codable, Sendable {
 public struct RollbackRequest: Hashable, Codable, Sendable {
   /// `nil`: every service of the project.
   public var service: ServiceName?
+  /// `nil`: the only one there is.
+  public var environment: EnvironmentName?
   /// A release or commit; `nil`: the release that was live before.
   public var to: String?
   public var who: String
   public var reason: String?
   public init(
-    service: ServiceName? = nil, to: String? = nil, who: String, reason: String? = nil
+    service: ServiceName? = nil, environment: EnvironmentName? = nil, to: String? = nil,
+    who: String, reason: String? = nil
   ) {
     self.service = service
+    self.environment = environment
     self.to = to
     self.who = who
     self.reason = reason
@@ -124,12 +136,18 @@ public struct RollbackRequest: Hashable, Codable, Sendable {
 }
 
 public struct AbortRequest: Hashable, Codable, Sendable {
-  /// `nil`: every rollout in progress, and the running pipeline.
+  /// `nil`, as the environment: every rollout in progress, and the running pipeline.
   public var service: ServiceName?
+  /// `nil`: all of them.
+  public var environment: EnvironmentName?
   public var who: String
   public var reason: String?
-  public init(service: ServiceName? = nil, who: String, reason: String? = nil) {
+  public init(
+    service: ServiceName? = nil, environment: EnvironmentName? = nil, who: String,
+    reason: String? = nil
+  ) {
     self.service = service
+    self.environment = environment
     self.who = who
     self.reason = reason
   }
@@ -167,17 +185,21 @@ public struct LogsRequest: Hashable, Codable, Sendable {
   public var step: StepName?
   public var commit: String?
   public var service: ServiceName?
+  /// `nil`: all of them.
+  public var environment: EnvironmentName?
   public var instance: InstanceID?
   /// How many of the last lines to begin with.
   public var tail: Int
   public var follow: Bool
   public init(
     step: StepName? = nil, commit: String? = nil, service: ServiceName? = nil,
-    instance: InstanceID? = nil, tail: Int = 100, follow: Bool = false
+    environment: EnvironmentName? = nil, instance: InstanceID? = nil, tail: Int = 100,
+    follow: Bool = false
   ) {
     self.step = step
     self.commit = commit
     self.service = service
+    self.environment = environment
     self.instance = instance
     self.tail = tail
     self.follow = follow

@@ -45,6 +45,26 @@ public struct Receipt: Hashable, Codable, Sendable {
   public var pushToLive: Milliseconds?
   /// `pushToLive` less the user's steps and the application's boot time: Segue's own share.
   public var overhead: Milliseconds?
+  /// `rollback` when somebody asked for an earlier release; `nil`: a deploy.
+  public var kind: String?
+  /// Why it was asked for.
+  public var request: String?
+  /// Requests that were held during the rollout; `nil`: none.
+  public var held: HeldLine?
+  /// Instances whose last request in flight was done before their drain deadline.
+  public var drained: Int?
+  /// Every pause, in order; `nil`: none.
+  public var pauses: [PauseLine]?
+  /// What running ``extraInstanceTime`` cost; `nil`: the spec names no price.
+  public var cost: CostLine?
+  /// The earlier release's instances that stay up after the rollout; `nil`: none do.
+  public var warm: WarmLine?
+  /// Changes of the database that the rollout ran; `nil`: none.
+  public var migrations: [MigrationLine]?
+  /// When the contract step begins, and going back ends; `nil`: there is none to come.
+  public var contractDue: Instant?
+  /// What copies of requests have shown; `nil`: none was copied.
+  public var mirror: MirrorReport?
   /// SHA-256 of the receipt before, in hexadecimal; 64 zeros for the first.
   public var previous: String
   /// SHA-256 of this receipt's canonical JSON without this field.
@@ -67,10 +87,100 @@ public struct Receipt: Hashable, Codable, Sendable {
     public var name: String
     public var at: Instant
     public var took: Milliseconds
-    public init(name: String, at: Instant, took: Milliseconds) {
+    /// How it ended: `promoted by ana: looks fine`.
+    public var detail: String?
+    public init(name: String, at: Instant, took: Milliseconds, detail: String? = nil) {
       self.name = name
       self.at = at
       self.took = took
+      self.detail = detail
+    }
+  }
+
+  public struct PauseLine: Hashable, Codable, Sendable {
+    public var by: String
+    public var reason: String?
+    public var at: Instant
+    public var took: Milliseconds
+    /// `nil`: it ended with the rollout's way back.
+    public var resumedBy: String?
+    public init(
+      by: String, reason: String?, at: Instant, took: Milliseconds, resumedBy: String?
+    ) {
+      self.by = by
+      self.reason = reason
+      self.at = at
+      self.took = took
+      self.resumedBy = resumedBy
+    }
+  }
+
+  public struct HeldLine: Hashable, Codable, Sendable {
+    /// Held and then passed on.
+    public var released: UInt64
+    /// Held until the limit, or too many at once: answered 503.
+    public var expired: UInt64
+    /// The longest that any was held, in microseconds.
+    public var longest: UInt64
+    /// The router was seen to hold one so long before the rollout: these were not held longer.
+    public var isUpperBound: Bool
+    public init(released: UInt64, expired: UInt64, longest: UInt64, isUpperBound: Bool) {
+      self.released = released
+      self.expired = expired
+      self.longest = longest
+      self.isUpperBound = isUpperBound
+    }
+  }
+
+  public struct CostLine: Hashable, Codable, Sendable {
+    /// Millionths of the currency's unit.
+    public var amount: Int64
+    /// `EUR`
+    public var currency: String
+    public init(amount: Int64, currency: String) {
+      self.amount = amount
+      self.currency = currency
+    }
+  }
+
+  /// Running time that is still to come when the receipt is written.
+  public struct WarmLine: Hashable, Codable, Sendable {
+    public var release: ReleaseID
+    public var until: Instant
+    /// From the rollout's end, unless something ends it earlier.
+    public var instanceTime: Milliseconds
+    public var cost: CostLine?
+    public init(
+      release: ReleaseID, until: Instant, instanceTime: Milliseconds, cost: CostLine?
+    ) {
+      self.release = release
+      self.until = until
+      self.instanceTime = instanceTime
+      self.cost = cost
+    }
+  }
+
+  public struct MigrationLine: Hashable, Codable, Sendable {
+    public var release: ReleaseID
+    public var step: MigrationStep
+    /// `succeeded`, `exited with status 1`
+    public var outcome: String
+    public var succeeded: Bool
+    public var at: Instant
+    public var took: Milliseconds
+    /// The last lines that it printed.
+    public var output: [String]
+    public init(
+      release: ReleaseID, step: MigrationStep, outcome: String, succeeded: Bool, at: Instant,
+      took: Milliseconds, output: [String]
+    ) {
+      self.release = release
+      self.step = step
+      self.outcome = outcome
+      self.succeeded = succeeded
+      self.at = at
+      self.took = took
+      self.output = output
     }
   }
 

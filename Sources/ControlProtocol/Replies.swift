@@ -117,9 +117,22 @@ public struct ServiceStatus: Hashable, Codable, Sendable {
   public var versions: [VersionStatus]
   /// Requests that found no ready instance.
   public var unavailable: UInt64
+  /// The release that waits for the rollout in progress.
+  public var queued: ReleaseSummary?
+  /// The change of the database that runs now.
+  public var migration: MigrationStatus?
+  /// Contract steps that wait until nobody can go back any more; `nil`: none.
+  public var contracts: [ContractStatus]?
+  /// What holding requests has come to; `nil`: none ever was held.
+  public var held: HoldCounters?
+  /// What comparing copied requests has shown of the rollout in progress; `nil`: none was copied.
+  public var mirrored: MirrorReport?
+
   public init(
     key: ServiceKey, live: ReleaseSummary?, warm: [ReleaseSummary], rollout: RolloutStatus?,
-    instances: [InstanceStatus], versions: [VersionStatus], unavailable: UInt64
+    instances: [InstanceStatus], versions: [VersionStatus], unavailable: UInt64,
+    queued: ReleaseSummary? = nil, migration: MigrationStatus? = nil,
+    contracts: [ContractStatus]? = nil, held: HoldCounters? = nil, mirrored: MirrorReport? = nil
   ) {
     self.key = key
     self.live = live
@@ -128,6 +141,34 @@ public struct ServiceStatus: Hashable, Codable, Sendable {
     self.instances = instances
     self.versions = versions
     self.unavailable = unavailable
+    self.queued = queued
+    self.migration = migration
+    self.contracts = contracts
+    self.held = held
+    self.mirrored = mirrored
+  }
+}
+
+/// A change of the database that runs now.
+public struct MigrationStatus: Hashable, Codable, Sendable {
+  public var release: ReleaseID
+  public var step: MigrationStep
+  /// It is given up then.
+  public var until: Instant
+  public init(release: ReleaseID, step: MigrationStep, until: Instant) {
+    self.release = release
+    self.step = step
+    self.until = until
+  }
+}
+
+/// A contract step that waits; once it has begun, nobody can go back behind its release.
+public struct ContractStatus: Hashable, Codable, Sendable {
+  public var release: ReleaseID
+  public var due: Instant
+  public init(release: ReleaseID, due: Instant) {
+    self.release = release
+    self.due = due
   }
 }
 
@@ -149,14 +190,27 @@ public struct RolloutStatus: Hashable, Codable, Sendable {
   public var to: ReleaseID
   /// `forward`, or `back` while it takes itself back.
   public var direction: String
-  /// `batch 2 of 3: waiting for 1 instance to become ready`
+  /// `batch 2 of 3: 1 of 2 instances ready`; without times, which ``wait`` has.
   public var phase: String
   public var stage: Int
   public var stages: Int
   public var startedAt: Instant
+  /// `deploy`, or `rollback` when somebody asked for an earlier release.
+  public var kind: String?
+  public var startedBy: String?
+  /// `5%`, `batch 2 of 3`, `switch`
+  public var stageName: String?
+  /// The incoming release's share of the traffic now.
+  public var weight: Permille?
+  public var wait: WaitStatus?
+  /// Why it is taken back.
+  public var reason: String?
+
   public init(
     id: RolloutID, strategy: String, from: ReleaseID?, to: ReleaseID, direction: String,
-    phase: String, stage: Int, stages: Int, startedAt: Instant
+    phase: String, stage: Int, stages: Int, startedAt: Instant, kind: String? = nil,
+    startedBy: String? = nil, stageName: String? = nil, weight: Permille? = nil,
+    wait: WaitStatus? = nil, reason: String? = nil
   ) {
     self.id = id
     self.strategy = strategy
@@ -167,6 +221,65 @@ public struct RolloutStatus: Hashable, Codable, Sendable {
     self.stage = stage
     self.stages = stages
     self.startedAt = startedAt
+    self.kind = kind
+    self.startedBy = startedBy
+    self.stageName = stageName
+    self.weight = weight
+    self.wait = wait
+    self.reason = reason
+  }
+}
+
+/// What a rollout waits for.
+public struct WaitStatus: Hashable, Codable, Sendable {
+  public enum Kind: String, Hashable, Codable, Sendable {
+    /// The change of the database before the first instance.
+    case database
+    /// Instances that are not ready yet.
+    case instances
+    /// The router's acknowledgement.
+    case router
+    /// Requests in flight on what left the table.
+    case drain
+    /// A hold that ends by itself.
+    case time
+    /// A hold that somebody ends.
+    case promotion
+    /// A hold that the judge ends.
+    case verdict
+    /// The judge had not enough evidence: somebody is to decide.
+    case decision
+    /// Somebody paused it.
+    case pause
+  }
+  public var kind: Kind
+  /// When the wait ends by itself.
+  public var until: Instant?
+  /// Who paused it, and why.
+  public var by: String?
+  public var reason: String?
+  /// With ``Kind/instances``: how many are ready, and how many are wanted.
+  public var ready: Int?
+  public var wanted: Int?
+
+  public init(
+    _ kind: Kind, until: Instant? = nil, by: String? = nil, reason: String? = nil,
+    ready: Int? = nil, wanted: Int? = nil
+  ) {
+    self.kind = kind
+    self.until = until
+    self.by = by
+    self.reason = reason
+    self.ready = ready
+    self.wanted = wanted
+  }
+
+  /// Whether nothing but a time, a person or a verdict is waited for.
+  public var isHold: Bool {
+    switch kind {
+    case .time, .promotion, .verdict, .decision, .pause: true
+    case .database, .instances, .router, .drain: false
+    }
   }
 }
 
@@ -222,9 +335,15 @@ public struct HistoryEntry: Hashable, Codable, Sendable {
   public var startedAt: Instant
   public var endedAt: Instant
   public var reason: String?
+  /// `rollback` when somebody asked for an earlier release; `nil`: a deploy.
+  public var kind: String?
+  public var startedBy: String?
+  /// Why it was asked for.
+  public var request: String?
   public init(
     outcome: String, commit: CommitID, subject: String, author: String, rollout: RolloutID?,
-    release: ReleaseID?, key: ServiceKey?, startedAt: Instant, endedAt: Instant, reason: String?
+    release: ReleaseID?, key: ServiceKey?, startedAt: Instant, endedAt: Instant, reason: String?,
+    kind: String? = nil, startedBy: String? = nil, request: String? = nil
   ) {
     self.outcome = outcome
     self.commit = commit
@@ -236,6 +355,9 @@ public struct HistoryEntry: Hashable, Codable, Sendable {
     self.startedAt = startedAt
     self.endedAt = endedAt
     self.reason = reason
+    self.kind = kind
+    self.startedBy = startedBy
+    self.request = request
   }
 }
 
@@ -256,11 +378,16 @@ public struct Explanation: Hashable, Codable, Sendable {
     public var why: String
     /// Lines of evidence: failed tests, the tail of a log.
     public var evidence: [String]
-    public init(question: String, result: Result, why: String, evidence: [String] = []) {
+    /// When that was decided, where it matters.
+    public var at: Instant?
+    public init(
+      question: String, result: Result, why: String, evidence: [String] = [], at: Instant? = nil
+    ) {
       self.question = question
       self.result = result
       self.why = why
       self.evidence = evidence
+      self.at = at
     }
   }
 

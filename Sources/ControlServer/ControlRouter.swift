@@ -44,6 +44,14 @@ struct ControlRouter: Sendable {
     router.get(RouterPath(ControlWire.Path.explain)) { request, _ in
       try Self.json(try await api.explain(Query(request).text("subject")))
     }
+    router.get(RouterPath(ControlWire.Path.facts)) { request, _ in
+      let query = Query(request)
+      return try Self.json(
+        try await api.facts(
+          FactsRequest(
+            service: query.text("service").map { ServiceName($0) },
+            environment: query.text("environment").map { EnvironmentName($0) })))
+    }
     router.get(RouterPath(ControlWire.Path.diagnose)) { _, _ in
       try Self.json(try await api.diagnose())
     }
@@ -58,6 +66,15 @@ struct ControlRouter: Sendable {
     }
     router.post(RouterPath(ControlWire.Path.abort)) { request, _ in
       try Self.json(try await api.abort(try await body(of: request)))
+    }
+    router.post(RouterPath(ControlWire.Path.pause)) { request, _ in
+      try Self.json(try await api.pause(try await body(of: request)))
+    }
+    router.post(RouterPath(ControlWire.Path.resume)) { request, _ in
+      try Self.json(try await api.resume(try await body(of: request)))
+    }
+    router.post(RouterPath(ControlWire.Path.promote)) { request, _ in
+      try Self.json(try await api.promote(try await body(of: request)))
     }
     router.post(RouterPath(ControlWire.Path.promoteRelease)) { request, _ in
       try Self.json(try await api.promoteRelease(try await body(of: request)))
@@ -82,6 +99,7 @@ struct ControlRouter: Sendable {
       let wanted = LogsRequest(
         step: query.text("step").map { StepName($0) }, commit: query.text("commit"),
         service: query.text("service").map { ServiceName($0) },
+        environment: query.text("environment").map { EnvironmentName($0) },
         instance: query.text("instance").map { InstanceID($0) },
         tail: try query.integer("tail", default: 100), follow: try query.flag("follow"))
       return try stream(on: context.channel, id: { _ in nil }) { api.logs(wanted) }

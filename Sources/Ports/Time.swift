@@ -6,9 +6,3 @@ public protocol TimeSource: Sendable {
   /// Returns after `span`; throws `CancellationError` when the task is cancelled.
   func sleep(for span: Milliseconds) async throws
 }
-
-/// Where new ids come from.
-public protocol Entropy: Sendable {
-  /// `digits` lower-case hexadecimal digits.
-  func hexadecimal(digits: Int) -> String
-}

@@ -154,14 +154,14 @@ extension ServiceState {
     ]
   }
 
-  func resume(by: String) throws(Refusal) -> [RolloutEvent] {
+  func resume(by: String, reason: String?) throws(Refusal) -> [RolloutEvent] {
     let rollout = try forwardRollout(to: "resume")
     guard rollout.pause != nil else {
       throw Refusal(
         .nothingToDo, "\(rollout.id) is not paused",
         nextStep: rollout.isHolding ? "It waits to be promoted: `segue promote`" : nil)
     }
-    return [.rolloutResumed(by: by)]
+    return [.rolloutResumed(by: by, reason: reason)]
   }
 
   func promote(toTheEnd: Bool, by: String, reason: String?) throws(Refusal) -> [RolloutEvent] {

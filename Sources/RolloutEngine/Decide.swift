@@ -46,7 +46,7 @@ extension ServiceState {
       try rollBack(to: release, by: by, reason: reason)
     case .abort(let by, let reason): try abort(by: by, reason: reason, at: now)
     case .pause(let by, let reason): try pause(by: by, reason: reason, at: now)
-    case .resume(let by): try resume(by: by)
+    case .resume(let by, let reason): try resume(by: by, reason: reason)
     case .promote(let toTheEnd, let by, let reason):
       try promote(toTheEnd: toTheEnd, by: by, reason: reason)
     case .block(let release, let reason): block(release, reason: reason, at: now)

@@ -85,7 +85,7 @@ extension ServiceState {
   }
 
   /// As long as an earlier release is warm, people can go back to it.
-  private func due(_ contract: MigrationState.Contract) -> Instant {
+  public func due(_ contract: MigrationState.Contract) -> Instant {
     warm.values.filter { $0.release.height < contract.release.height }.map(\.until)
       .reduce(contract.due, max)
   }

@@ -8,7 +8,7 @@ public enum RolloutCommand: Hashable, Sendable {
   case abort(by: String, reason: String)
   /// Finish what is under way in this stage, and do not begin the next one.
   case pause(by: String, reason: String?)
-  case resume(by: String)
+  case resume(by: String, reason: String? = nil)
   /// End the hold; with `toTheEnd` also every later one.
   case promote(toTheEnd: Bool, by: String, reason: String?)
   /// A gate turned the release down.

@@ -13,7 +13,7 @@ public enum RolloutEvent: Hashable, Codable, Sendable {
   case holdBegan(until: Instant, isExtended: Bool)
   case holdEnded(HoldEnd)
   case rolloutPaused(by: String, reason: String?, until: Instant)
-  case rolloutResumed(by: String)
+  case rolloutResumed(by: String, reason: String? = nil)
   /// No hold is kept any more, and the last stage comes next.
   case promotedToTheEnd(by: String, reason: String?)
   case wayBackBegan(cause: Rollout.Cause, reason: String, stages: [Stage], by: Instant)

@@ -119,7 +119,7 @@ struct Production: Composition {
     return ControlPlaneSettings(
       version: segueVersion, project: spec?.project, deployBranch: spec?.deployBranch ?? "main",
       pollInterval: options.pollInterval, stateDirectory: options.state,
-      sourceName: options.source, proxyAddress: "\(options.listen)")
+      sourceName: options.source)
   }
 
   /// What the source's own head says, where there is one already: it names the deploy branch.

@@ -120,8 +120,17 @@ import Testing
     #expect(try await segue("deploy", api: other).status == .negative)
   }
 
+  /// The feed goes on for ever, and has nothing to say about it.
+  @Test func whatIsLiveAlreadyIsNotWaitedFor() async throws {
+    var api = ScriptedAPI(
+      statusReply: { Samples.status(services: [Samples.service()]) }, items: { _ in .open([]) })
+    api.deployReply.accepted = false
+    #expect(try await segue("deploy", api: api).status == .success)
+  }
+
   @Test(arguments: [
-    ("rollback", "live", ExitStatus.success), ("rollback", "aborted", .negative),
+    ("rollback", "live", ExitStatus.success), ("rollback", "rolled back", .negative),
+    ("rollback", "aborted", .negative),
     ("abort", "aborted", .success), ("abort", "rolled back", .success),
     ("abort", "live", .negative),
     ("abort", "incident", .negative),

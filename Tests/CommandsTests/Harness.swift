@@ -54,6 +54,9 @@ struct ScriptedAPI: ControlAPI {
   var lines: [LogLine] = []
   var failure: ControlError?
   var onPush: @Sendable (PushedRequest) -> Void = { _ in }
+  /// What it was asked, of the verbs that have no callback of their own.
+  var onRequest: @Sendable (String) -> Void = { _ in }
+  var facts: [ServiceFacts] = []
 
   private func answer<Value>(_ value: Value) throws -> Value {
     if let failure { throw failure }
@@ -63,11 +66,32 @@ struct ScriptedAPI: ControlAPI {
   func status() async throws -> StatusReply { try answer(try statusReply()) }
   func deploy(_ request: DeployRequest) async throws -> DeployReply { try answer(deployReply) }
   func rollback(_ request: RollbackRequest) async throws -> RolloutReply {
-    try answer(rolloutReply)
+    onRequest("\(request)")
+    return try answer(rolloutReply)
   }
-  func abort(_ request: AbortRequest) async throws -> RolloutReply { try answer(rolloutReply) }
+  func abort(_ request: AbortRequest) async throws -> RolloutReply {
+    onRequest("\(request)")
+    return try answer(rolloutReply)
+  }
+  func pause(_ request: PauseRequest) async throws -> RolloutReply {
+    onRequest("\(request)")
+    return try answer(rolloutReply)
+  }
+  func resume(_ request: ResumeRequest) async throws -> RolloutReply {
+    onRequest("\(request)")
+    return try answer(rolloutReply)
+  }
+  func promote(_ request: PromoteRequest) async throws -> RolloutReply {
+    onRequest("\(request)")
+    return try answer(rolloutReply)
+  }
   func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply {
-    try answer(deployReply)
+    onRequest("\(request)")
+    return try answer(deployReply)
+  }
+  func facts(_ request: FactsRequest) async throws -> [ServiceFacts] {
+    onRequest("\(request)")
+    return try answer(facts)
   }
   func history(limit: Int) async throws -> [HistoryEntry] { try answer(entries) }
   func receipt(_ rollout: RolloutID?) async throws -> Receipt { try answer(Samples.receipt()) }
@@ -104,6 +128,17 @@ struct Outcome {
 /// Runs `segue ARGUMENTS` against a scripted control plane, away from every terminal.
 func segue(
   _ arguments: String..., api: ScriptedAPI = ScriptedAPI(),
+  composition: any Composition = RecordingComposition(), environment: [String: String] = [:],
+  directory: String = "/", input: String = "",
+  interrupts: @escaping @Sendable () -> AsyncStream<Void> = { AsyncStream { _ in } }
+) async throws -> Outcome {
+  try await segue(
+    arguments, api: api, composition: composition, environment: environment,
+    directory: directory, input: input, interrupts: interrupts)
+}
+
+func segue(
+  _ arguments: [String], api: ScriptedAPI = ScriptedAPI(),
   composition: any Composition = RecordingComposition(), environment: [String: String] = [:],
   directory: String = "/", input: String = "",
   interrupts: @escaping @Sendable () -> AsyncStream<Void> = { AsyncStream { _ in } }

@@ -36,6 +36,18 @@ import Testing
     try expectGolden("live-rollout", view.lines(live(status), columns: 100, rows: 40))
   }
 
+  @Test func everythingThatCanGoOnAtOnce() throws {
+    let status = Samples.status(services: [Samples.busyService()])
+    try expectGolden("live-canary", view.lines(live(status), columns: 100, rows: 40))
+    var paused = Samples.canary
+    paused.wait = WaitStatus(.pause, until: moment(86_400), by: "ana", reason: "lunch")
+    let busy = Samples.status(services: [Samples.busyService(paused)])
+    try expectGolden(
+      "live-paused", view.lines(live(busy), columns: 100, rows: 40), color: true)
+    let text = ReportText(glyphs: .unicode, zone: utc)
+    try expectGolden("status-canary", text.status(status), width: 120)
+  }
+
   @Test func aRollbackInASmallTerminalWithoutUnicode() throws {
     var view = view
     view.glyphs = .ascii
@@ -78,6 +90,12 @@ import Testing
   @Test func receipts() throws {
     let text = ReceiptText(glyphs: .unicode, zone: utc)
     try expectGolden("receipt-live", text.lines(Samples.receipt()))
+    try expectGolden("receipt-full", text.lines(Samples.fullReceipt))
+    var incident = Samples.receipt(outcome: .incident, reason: "the way back was not finished")
+    incident.kind = "rollback"
+    incident.held = .init(released: 3, expired: 2, longest: 30_000_000, isUpperBound: false)
+    try expectGolden("receipt-incident", text.lines(incident), color: true)
+    #expect(text.summary(incident).hasSuffix(", 5 held"))
     let bad = Samples.receipt(
       outcome: .rolledBack, reason: "web-3 was not ready within 1 m", failed: 2, cut: 1)
     try expectGolden("receipt-rolled-back", text.lines(bad), color: true)
@@ -112,7 +130,14 @@ import Testing
     refused.reason = "step test failed"
     refused.rollout = nil
     refused.key = nil
-    try expectGolden("history", text.history([entry, refused]))
+    var rollback = entry
+    rollback.kind = "rollback"
+    rollback.startedBy = "ana"
+    rollback.request = "checkout is slow"
+    var aborted = rollback
+    aborted.outcome = "aborted"
+    aborted.reason = "aborted by li: not that one"
+    try expectGolden("history", text.history([entry, refused, rollback, aborted]))
     #expect(text.history([]).map(\.text) == ["Nothing was rolled out yet."])
     let explanation = Explanation(
       commit: Samples.commit, release: nil, verdict: "It is not live, because a step failed.",
@@ -122,6 +147,9 @@ import Testing
           question: "step test", result: .fail, why: "2 of 212 tests failed.",
           evidence: ["BasketTests.add", "BasketTests.\u{1b}[31mremove\u{1b}[0m"]),
         .init(question: "rollout", result: .wait, why: "It waits for the pipeline."),
+        .init(
+          question: "rollout production/web", result: .fail,
+          why: "It was live, until ana rolled it back to r-1: slow.", at: moment(0)),
       ])
     try expectGolden("explanation", text.explanation(explanation))
     try expectGolden(

@@ -87,6 +87,62 @@ enum Samples {
       startedAt: moment(-17))
   }
 
+  static let canary = RolloutStatus(
+    id: "R1", strategy: "canary", from: old, to: new, direction: "forward", phase: "5%: holding",
+    stage: 2, stages: 5, startedAt: moment(-317), kind: "deploy", startedBy: "watch of main",
+    stageName: "5%", weight: Permille(50), wait: WaitStatus(.time, until: moment(200)))
+
+  /// A service with everything that can go on at once.
+  static func busyService(_ rollout: RolloutStatus = canary) -> ServiceStatus {
+    var service = service(rollout: rollout)
+    service.warm = []
+    service.queued = ReleaseSummary(
+      id: "r-00000000000000bb", commit: commit.id, subject: "Sort the basket")
+    service.migration = MigrationStatus(release: new, step: .expand, until: moment(65))
+    service.contracts = [ContractStatus(release: old, due: moment(8_200))]
+    service.held = HoldCounters(released: 40, expired: 2, waiting: 3, longest: 1_200_000)
+    service.mirrored = MirrorReport(
+      release: new, compared: 1_204, equal: 1_201, status: 2, body: 1, failed: 1, skipped: 30)
+    return service
+  }
+
+  static var fullReceipt: Receipt {
+    var receipt = receipt()
+    receipt.strategy = "canary"
+    receipt.request = "the basket is slow"
+    receipt.phases = [
+      .init(name: "database: expanding", at: moment(0), took: .seconds(3), detail: "succeeded"),
+      .init(name: "5%: starting", at: moment(3), took: .seconds(4)),
+      .init(
+        name: "5%: holding", at: moment(7), took: .minutes(5),
+        detail: "promoted by ana: no complaints"),
+      .init(name: "100%: retiring", at: moment(307), took: Milliseconds(850)),
+    ]
+    receipt.pauses = [
+      .init(by: "ana", reason: "lunch", at: moment(20), took: .minutes(3), resumedBy: "li"),
+      .init(by: "li", reason: nil, at: moment(250), took: .seconds(9), resumedBy: nil),
+    ]
+    receipt.held = .init(released: 312, expired: 0, longest: 1_200_000, isUpperBound: true)
+    receipt.drained = 3
+    receipt.cost = .init(amount: 3_100, currency: "EUR")
+    receipt.warm = .init(
+      release: old, until: moment(600), instanceTime: .minutes(30),
+      cost: .init(amount: 20_000, currency: "EUR"))
+    receipt.migrations = [
+      .init(
+        release: new, step: .expand, outcome: "succeeded", succeeded: true, at: moment(0),
+        took: .seconds(3), output: ["ALTER TABLE basket", "2 statements"])
+    ]
+    receipt.contractDue = moment(3_617)
+    receipt.mirror = MirrorReport(
+      release: new, compared: 1_204, equal: 1_201, status: 2, body: 1, failed: 1, skipped: 30,
+      examples: [
+        .init(method: "GET", path: "/basket", what: "status: 200 there, 500 here"),
+        .init(method: "GET", path: "/basket/3", what: "body: $.total is 3 there, 4 here"),
+      ])
+    return receipt
+  }
+
   static func receipt(
     outcome: Receipt.Outcome = .live, reason: String? = nil, failed: UInt64 = 0, cut: Int = 0
   ) -> Receipt {

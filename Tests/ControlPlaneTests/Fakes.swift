@@ -162,6 +162,7 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
     var tables: [ServiceKey: ServiceTable] = [:]
     var nextPort = 1
     var bootID = "boot"
+    var counted: @Sendable (inout ServiceReport) -> Void = { _ in }
   }
   private let storage = Mutex(Storage())
 
@@ -194,6 +195,10 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   func lose(_ key: ServiceKey) { storage.withLock { $0.tables[key] = nil } }
   /// Paths asked for, in order.
   var probed: [String] { storage.withLock { $0.probed } }
+  /// What every report counts beside what is so.
+  func count(_ counted: @escaping @Sendable (inout ServiceReport) -> Void) {
+    storage.withLock { $0.counted = counted }
+  }
   func end(_ id: InstanceID) { storage.withLock { $0.running[id] = nil } }
   var running: [RunningInstance] { storage.withLock { Array($0.running.values) } }
   var startedTwice: [InstanceID] {
@@ -267,8 +272,10 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   func report() async throws(PortError) -> [ServiceReport] {
     storage.withLock { storage in
       storage.tables.values.map {
-        ServiceReport(
+        var report = ServiceReport(
           key: $0.key, generation: $0.generation, versions: [], inFlight: [:], unavailable: 0)
+        storage.counted(&report)
+        return report
       }
     }
   }
@@ -313,11 +320,19 @@ struct Stage {
   var ready = Milliseconds.seconds(60)
   var spec: ProjectSpec
 
-  init(ready: Milliseconds = .seconds(60)) {
+  /// The same service under each name, with nothing special about it.
+  init(
+    ready: Milliseconds = .seconds(60),
+    strategy: StrategySpec = .rolling(RollingSpec()), services: [ServiceName] = ["web"]
+  ) {
     self.ready = ready
     spec = ProjectSpec(
       project: "shop", pipeline: [StepSpec(name: "test", run: "true")],
-      services: [Self.service("web", instances: 2, ready: ready)])
+      services: services.map { name in
+        var service = Self.service(name, instances: 2, ready: ready)
+        service.strategy = strategy
+        return service
+      }, cost: CostSpec(instanceHour: 3_600_000_000, currency: "EUR"))
   }
 
   init(
@@ -350,7 +365,7 @@ struct Stage {
       settings: ControlPlaneSettings(
         version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
         driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),
-        stateDirectory: "/nonexistent", sourceName: "test", proxyAddress: "127.0.0.1:0")
+        stateDirectory: "/nonexistent", sourceName: "test")
     ) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
   }
 

@@ -17,33 +17,51 @@ import Testing
       expectEqual(try await client.explain(nil), Samples.explanation)
       expectEqual(try await client.explain("1a2b"), Samples.explanation)
       expectEqual(try await client.diagnose(), [Samples.finding])
+      let wanted = FactsRequest(service: "web", environment: "production")
+      expectEqual(try await client.facts(wanted), [Samples.facts])
+      expectEqual(try await client.facts(FactsRequest()), [Samples.facts])
     }
     #expect(
       api.questions == [
         "status", "history 7", "receipt last", "receipt R 1/ä+&=?", "explain newest",
         "explain 1a2b", "diagnose",
+        "\(FactsRequest(service: "web", environment: "production"))", "\(FactsRequest())",
       ])
   }
 
   @Test func everyCommandArrivesWhole() async throws {
     let api = FakeControlAPI()
     let deploy = DeployRequest(revision: "v1.2", allowOlder: true, again: true, who: "ana")
-    let rollback = RollbackRequest(service: "web", to: "r-1", who: "li", reason: "\"slow\"\n")
+    let rollback = RollbackRequest(
+      service: "web", environment: "production", to: "r-1", who: "li", reason: "\"slow\"\n")
     let abort = AbortRequest(service: nil, who: "ana", reason: nil)
+    let pause = PauseRequest(service: "web", environment: "staging", who: "ana", reason: "lunch")
+    let resume = ResumeRequest(who: "li", reason: nil)
+    let promote = PromoteRequest(service: "web", toTheEnd: true, who: "li", reason: "fine: 100 %")
+    let release = PromoteReleaseRequest(environment: "production", release: "r-1", who: "li")
     let pushed = PushedRequest(branch: "main", commit: Samples.commit, who: "ana")
     try await withClient(api) { client in
       expectEqual(try await client.deploy(deploy), Samples.deployed)
       expectEqual(try await client.rollback(rollback), Samples.rollouts)
       expectEqual(try await client.abort(abort), Samples.rollouts)
+      expectEqual(try await client.pause(pause), Samples.rollouts)
+      expectEqual(try await client.resume(resume), Samples.rollouts)
+      expectEqual(try await client.promote(promote), Samples.rollouts)
+      expectEqual(try await client.promoteRelease(release), Samples.deployed)
       expectEqual(try await client.pushed(pushed), Samples.deployed)
     }
-    #expect(api.questions == ["\(deploy)", "\(rollback)", "\(abort)", "\(pushed)"])
+    #expect(
+      api.questions == [
+        "\(deploy)", "\(rollback)", "\(abort)", "\(pause)", "\(resume)", "\(promote)", "\(release)",
+        "\(pushed)",
+      ])
   }
 
   @Test func streamsArriveInOrderAndEnd() async throws {
     let api = FakeControlAPI()
     let request = LogsRequest(
-      step: "test", commit: "1a2b", service: "web", instance: "web-1", tail: 5, follow: true)
+      step: "test", commit: "1a2b", service: "web", environment: "staging",
+      instance: "web-1", tail: 5, follow: true)
     try await withClient(api) { client in
       let items = try await client.feed(after: 40, follow: true, commit: Samples.commit).all()
       #expect(items == [Samples.item(1), Samples.item(2)])

@@ -36,8 +36,20 @@ final class FakeControlAPI: ControlAPI {
   func abort(_ request: AbortRequest) async throws -> RolloutReply {
     try answer("\(request)", Samples.rollouts)
   }
+  func pause(_ request: PauseRequest) async throws -> RolloutReply {
+    try answer("\(request)", Samples.rollouts)
+  }
+  func resume(_ request: ResumeRequest) async throws -> RolloutReply {
+    try answer("\(request)", Samples.rollouts)
+  }
+  func promote(_ request: PromoteRequest) async throws -> RolloutReply {
+    try answer("\(request)", Samples.rollouts)
+  }
   func promoteRelease(_ request: PromoteReleaseRequest) async throws -> DeployReply {
     try answer("\(request)", Samples.deployed)
+  }
+  func facts(_ request: FactsRequest) async throws -> [ServiceFacts] {
+    try answer("\(request)", [Samples.facts])
   }
   func pushed(_ request: PushedRequest) async throws -> DeployReply {
     try answer("\(request)", Samples.deployed)
@@ -103,6 +115,11 @@ enum Samples {
     answers: [.init(question: "step test", result: .fail, why: "It failed.", evidence: ["a", "b"])])
   static let details = Commit(
     id: commit, subject: "Fix the basket", author: "Ana <ana@example.com>", height: 12)
+
+  static let facts = ServiceFacts(
+    key: key, spec: ServiceSpec(name: "web", run: "serve", strategy: .canary(CanarySpec())),
+    cost: CostSpec(instanceHour: 40_000, currency: "EUR"),
+    traffic: .init(requests: 1_200, failures: 3, over: .minutes(1)), boot: .seconds(4))
 
   static let status = StatusReply(
     segueVersion: "0.1.0", project: "shop", deployBranch: "main", source: "/srv/shop.git",

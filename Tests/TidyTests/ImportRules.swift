@@ -18,6 +18,7 @@ enum ImportRules {
     "Sources/Ports/CanonicalJSON.swift": ["Foundation"],
     // The logarithm, which the standard library lacks.
     "Sources/TrafficRouting/StickySplit.swift": ["Glibc", "Darwin"],
+    "Sources/RolloutEngine/Advice.swift": ["Glibc", "Darwin"],
   ]
 
   /// Modules that come with the toolchain.

@@ -47,6 +47,58 @@ enum Words {
       + time(instant, in: zone)
   }
 
+  /// As near as people say it: `14:20`, `Tue 14:00` within a week, else `2026-12-08 14:00`.
+  static func moment(_ instant: Instant, now: Instant, in zone: TimeZone) -> String {
+    let clock = String(time(instant, in: zone).prefix(5))
+    let day = dayNumber(instant, zone)
+    let today = dayNumber(now, zone)
+    if day == today { return clock }
+    if (1...6).contains(day - today) {
+      // The first of January 1970 was a Thursday.
+      let names = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+      return "\(names[((day % 7) + 7) % 7]) \(clock)"
+    }
+    return "\(dateAndTime(instant, in: zone).prefix(10)) \(clock)"
+  }
+
+  private static func dayNumber(_ instant: Instant, _ zone: TimeZone) -> Int {
+    Int((Double(local(instant, zone)) / 86_400).rounded(.down))
+  }
+
+  /// Whole seconds, which do not flicker: `3 m 20 s`; what is over is `0 s`.
+  static func span(_ span: Milliseconds) -> String {
+    let seconds = max(0, span.count) / 1_000
+    return seconds == 0 ? "0 s" : "\(Milliseconds.seconds(seconds))"
+  }
+
+  /// Millionths of a currency's unit: `0.0031 EUR`, `0.04 EUR`, `12.40 EUR`; what is less than a hundredth
+  /// of a cent is said to be so.
+  static func money(_ amount: Int64, _ currency: String) -> String {
+    if amount > 0, amount < 100 { return "less than 0.0001 \(currency)" }
+    let isSmall = amount.magnitude < 1_000_000
+    let scale: UInt64 = isSmall ? 100 : 10_000
+    let base: UInt64 = isSmall ? 10_000 : 100
+    let rounded = (amount.magnitude + scale / 2) / scale
+    // One more in front keeps the zeros behind the point.
+    var fraction = String(rounded % base + base).dropFirst()
+    if fraction.hasSuffix("00"), fraction.count > 2 { fraction.removeLast(2) }
+    return "\(amount < 0 ? "-" : "")\(count(rounded / base)).\(fraction) \(currency)"
+  }
+
+  /// Lines of at most so many columns, broken between words.
+  static func wrapped(_ text: String, columns: Int) -> [String] {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let last = lines.last, Printable.width(last) + 1 + Printable.width(String(word)) <= columns
+      {
+        lines[lines.count - 1] += " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines
+  }
+
   private static func local(_ instant: Instant, _ zone: TimeZone) -> Int {
     let seconds = Int((Double(instant.milliseconds) / 1_000).rounded(.down))
     return seconds + zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(seconds)))

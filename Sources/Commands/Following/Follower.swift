@@ -12,6 +12,15 @@ struct Follower: Sendable {
     case commit(CommitID)
     /// Everything, until these rollouts are over.
     case rollouts([RolloutID])
+    /// The same, or until they hold.
+    case holds([RolloutID])
+
+    var awaited: [RolloutID]? {
+      switch self {
+      case .everything, .commit: nil
+      case .rollouts(let rollouts), .holds(let rollouts): rollouts
+      }
+    }
   }
 
   enum Ending: Sendable {
@@ -93,13 +102,15 @@ struct Follower: Sendable {
   }
 
   private func watchStatus(_ goal: Goal, _ progress: Progress) async throws -> Ending? {
-    let awaited: [RolloutID]? = if case .rollouts(let rollouts) = goal { rollouts } else { nil }
+    let awaited = goal.awaited
+    let endsAtHold = if case .holds = goal { true } else { false }
     guard show.wantsStatus || awaited != nil else { return nil }
     var over: (sequence: Int64, polls: Int)?
     while true {
       if let status = try? await api.status() {
         try await show.status(status)
-        let running = status.services.compactMap { $0.rollout?.id }
+        let running = status.services.compactMap(\.rollout)
+          .filter { !(endsAtHold && $0.wait?.isHold == true) }.map(\.id)
         if let awaited, !awaited.contains(where: running.contains) {
           over = over ?? (status.sequence, 0)
         }

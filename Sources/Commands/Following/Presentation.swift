@@ -32,6 +32,10 @@ struct FateWatch: Sendable {
   var staysOn = false
 
   func run(_ deployed: DeployReply) async throws -> ExitStatus {
+    // Nothing was set going, and nothing is under way: nothing would ever be told.
+    if !deployed.accepted, !staysOn, try await isAtRest(deployed.commit) {
+      return try await standing(of: deployed.commit)
+    }
     let show = presentation.show(
       commit: deployed.commit, footer: "Ctrl-C leaves; the control plane goes on")
     let follower = Follower(api: api, show: show, interrupts: interrupts)
@@ -52,10 +56,20 @@ struct FateWatch: Sendable {
     }
   }
 
-  /// Whether the commit is what every service runs: nothing was to be done for it.
+  private func isAtRest(_ commit: CommitID) async throws -> Bool {
+    let status = try await api.status()
+    let isBuilding = status.pipeline.map { $0.commit.id == commit && $0.state == .running } ?? false
+    return !isBuilding && !status.queued.contains(commit)
+      && status.services.allSatisfy { $0.rollout == nil && $0.queued == nil }
+  }
+
+  /// Whether the commit is what every service of some environment runs: nothing was to be done for it.
   private func standing(of commit: CommitID) async throws -> ExitStatus {
-    let services = try await api.status().services
-    return services.allSatisfy { $0.live?.commit == commit } ? .success : .negative
+    let places = Dictionary(grouping: try await api.status().services, by: \.key.environment)
+    let isLive = places.values.contains { services in
+      services.allSatisfy { $0.live?.commit == commit }
+    }
+    return isLive || places.isEmpty ? .success : .negative
   }
 
   private func tellReceipt(of fate: FeedItem) async throws {

@@ -153,6 +153,7 @@ extension LiveView {
     }
     var lines: [Line] = ["", title]
     if let rollout = service.rollout { lines += rolloutLines(rollout, state) }
+    lines += RolloutText(zone: zone).notes(service, now: state.now).map { Line("    ") + $0 }
     if !service.versions.isEmpty { lines += versionLines(service) }
     if !service.instances.isEmpty { lines += instanceLines(service, state) }
     if !service.warm.isEmpty {
@@ -178,10 +179,16 @@ extension LiveView {
       + Line(String(repeating: glyphs.empty, count: cells - full), .dim) + Line("]")
     let title =
       Line("  \(glyphs.spin(state.tick)) ", .cyan)
-      + Line(back ? "rolls back" : rollout.strategy, back ? .yellow : .cyan)
+      + Line(name(of: rollout), back ? .yellow : .cyan)
       + Line("  \(from)\(rollout.to)  ") + bar
       + Line("  \(elapsed(since: rollout.startedAt, state.now))")
-    return [title, Line("    \(rollout.phase)")]
+    let ink: Line.Ink = rollout.wait?.kind == .pause ? .yellow : .plain
+    return [title, Line("    \(RolloutText(zone: zone).sentence(rollout, now: state.now))", ink)]
+  }
+
+  private func name(of rollout: RolloutStatus) -> String {
+    if rollout.direction == "back" { return "rolls back" }
+    return rollout.kind == "rollback" ? "rollback" : rollout.strategy
   }
 
   private func versionLines(_ service: ServiceStatus) -> [Line] {

@@ -8,8 +8,8 @@ struct ReceiptText: Sendable {
   var zone: TimeZone
 
   func lines(_ receipt: Receipt) -> [Line] {
-    head(receipt) + requests(receipt) + latency(receipt) + steps(receipt) + phases(receipt)
-      + costs(receipt) + chain(receipt)
+    head(receipt) + requests(receipt) + mirror(receipt) + latency(receipt) + steps(receipt)
+      + migrations(receipt) + phases(receipt) + pauses(receipt) + costs(receipt) + chain(receipt)
   }
 
   /// The receipt in one sentence.
@@ -19,6 +19,7 @@ struct ReceiptText: Sendable {
     return "receipt \(receipt.number): \(Words.count(total, "request")), "
       + "\(Words.count(failed)) failed, \(Words.count(receipt.unavailable)) found no instance, "
       + "\(Words.count(receipt.cut)) cut"
+      + (receipt.held.map { ", \(Words.count($0.released + $0.expired)) held" } ?? "")
   }
 
   static func total(_ traffic: Receipt.VersionTraffic) -> UInt64 {
@@ -28,6 +29,7 @@ struct ReceiptText: Sendable {
   private func head(_ receipt: Receipt) -> [Line] {
     var title = Line("receipt \(receipt.number)", .bold)
     if let key = receipt.key { title += Line(glyphs.separator + "\(key)") }
+    if let kind = receipt.kind { title += Line(glyphs.separator + kind) }
     title +=
       Line(glyphs.separator)
       + Line(receipt.outcome.rawValue, receipt.outcome == .live ? .green : .red)
@@ -42,7 +44,8 @@ struct ReceiptText: Sendable {
       table.add(Line("release", .dim), Line("\(from)\(to)\(strategy)"))
     }
     if let rollout = receipt.rollout { table.add(Line("rollout", .dim), Line("\(rollout)")) }
-    table.add(Line("by", .dim), Line(receipt.startedBy))
+    let request = receipt.request.map { ": \($0)" } ?? ""
+    table.add(Line("by", .dim), Line(receipt.startedBy + request))
     let begin = Words.dateAndTime(receipt.startedAt, in: zone)
     let end = Words.time(receipt.endedAt, in: zone)
     table.add(
@@ -66,7 +69,8 @@ struct ReceiptText: Sendable {
         Line(Words.count(traffic.retried)))
     }
     let failed = receipt.traffic.reduce(0) { $0 + $1.failed }
-    let lost = failed + receipt.unavailable + UInt64(max(0, receipt.cut))
+    let inVain = receipt.held?.expired ?? 0
+    let lost = failed + receipt.unavailable + inVain + UInt64(max(0, receipt.cut))
     let verdict =
       lost == 0
       ? Line("  No request failed, found no ready instance, or was cut.", .green)
@@ -75,6 +79,73 @@ struct ReceiptText: Sendable {
           + "instance, \(Words.count(receipt.cut)) cut at the drain deadline.", .red)
     let rows = receipt.traffic.isEmpty ? [Line("  none", .dim)] : table.lines()
     return ["", Line("requests during the rollout", .bold)] + rows + [verdict]
+      + held(receipt.held) + drained(receipt)
+  }
+
+  private func held(_ held: Receipt.HeldLine?) -> [Line] {
+    guard let held else { return [] }
+    let atMost = held.isUpperBound ? "at most " : ""
+    let longest = "the longest for \(atMost)\(Words.latency(held.longest))"
+    let total = held.released + held.expired
+    let text = "  \(Words.count(total, "request")) held, \(longest)"
+    return held.expired == 0
+      ? [Line("\(text); every one was passed on.")]
+      : [Line("\(text); \(Words.count(held.expired)) of them in vain.", .red)]
+  }
+
+  private func drained(_ receipt: Receipt) -> [Line] {
+    guard let drained = receipt.drained, drained > 0 else { return [] }
+    return [
+      Line(
+        "  \(Words.count(drained, "instance")) finished what was in flight before "
+          + "\(drained == 1 ? "it" : "they") stopped.", .dim)
+    ]
+  }
+
+  private func mirror(_ receipt: Receipt) -> [Line] {
+    guard let mirror = receipt.mirror else { return [] }
+    var table = Table(
+      ("compared", .trailing), ("equal", .trailing), ("status", .trailing), ("headers", .trailing),
+      ("body", .trailing), ("unanswered", .trailing), ("not copied", .trailing))
+    func count(_ number: UInt64) -> Line {
+      Line(Words.count(number), number > 0 ? .yellow : .plain)
+    }
+    table.add(
+      Line(Words.count(mirror.compared)), Line(Words.count(mirror.equal)), count(mirror.status),
+      count(mirror.headers), count(mirror.body), count(mirror.failed),
+      Line(Words.count(mirror.skipped)))
+    var examples = Table(alignments: [.leading, .leading, .leading])
+    for example in mirror.examples {
+      examples.add(Line(example.method, .dim), Line(example.path, .dim), Line(example.what))
+    }
+    return ["", Line("copies to \(mirror.release), and how their answers differ", .bold)]
+      + table.lines() + examples.lines()
+  }
+
+  private func migrations(_ receipt: Receipt) -> [Line] {
+    guard let migrations = receipt.migrations else { return [] }
+    var lines: [Line] = [""]
+    for migration in migrations {
+      lines.append(
+        Line("  \(migration.step.rawValue) step of \(migration.release)  ", .bold)
+          + Line(migration.outcome, migration.succeeded ? .green : .red)
+          + Line("  in \(migration.took)"))
+      lines += migration.output.suffix(10).map { Line("    " + $0, .dim) }
+    }
+    return lines
+  }
+
+  private func pauses(_ receipt: Receipt) -> [Line] {
+    guard let pauses = receipt.pauses else { return [] }
+    var table = Table(
+      ("paused by", .leading), ("at", .leading), ("for", .trailing), ("resumed by", .leading),
+      ("", .leading))
+    for pause in pauses {
+      table.add(
+        Line(pause.by), Line(Words.time(pause.at, in: zone)), Line("\(pause.took)"),
+        Line(pause.resumedBy ?? "nobody"), Line(pause.reason ?? "", .dim))
+    }
+    return [""] + table.lines()
   }
 
   private func latency(_ receipt: Receipt) -> [Line] {
@@ -108,9 +179,12 @@ struct ReceiptText: Sendable {
 
   private func phases(_ receipt: Receipt) -> [Line] {
     guard !receipt.phases.isEmpty else { return [] }
-    var table = Table(("phase", .leading), ("at", .leading), ("took", .trailing))
+    var table = Table(
+      ("phase", .leading), ("at", .leading), ("took", .trailing), ("", .leading))
     for phase in receipt.phases {
-      table.add(Line(phase.name), Line(Words.time(phase.at, in: zone)), Line("\(phase.took)"))
+      table.add(
+        Line(phase.name), Line(Words.time(phase.at, in: zone)), Line("\(phase.took)"),
+        Line(phase.detail ?? "", .dim))
     }
     return [""] + table.lines()
   }
@@ -122,10 +196,37 @@ struct ReceiptText: Sendable {
       table.add(Line("push to live", .dim), Line("\(pushToLive)\(share)"))
     }
     if receipt.rollout != nil {
-      table.add(Line("extra instances", .dim), Line("\(receipt.extraInstanceTime) of running time"))
+      table.add(
+        Line("extra instances", .dim),
+        Line("\(receipt.extraInstanceTime) of running time\(price(receipt.cost))"))
+    }
+    if let warm = receipt.warm {
+      let until = Words.moment(warm.until, now: receipt.endedAt, in: zone)
+      table.add(
+        Line("kept warm", .dim),
+        Line(
+          "\(warm.release) until \(until), \(warm.instanceTime) more of running time"
+            + price(warm.cost)))
+    }
+    if let due = receipt.contractDue {
+      let until = Words.moment(due, now: receipt.endedAt, in: zone)
+      table.add(
+        Line("contract step", .dim),
+        Line("waits until \(until); until then `segue rollback` goes back"))
     }
     let lines = table.lines()
-    return lines.isEmpty ? [] : [""] + lines
+    return (lines.isEmpty ? [] : [""] + lines) + incident(receipt)
+  }
+
+  private func incident(_ receipt: Receipt) -> [Line] {
+    guard receipt.outcome == .incident else { return [] }
+    return [
+      Line("  This is an incident: the last good table stays, and somebody has to look.", .red)
+    ]
+  }
+
+  private func price(_ cost: Receipt.CostLine?) -> String {
+    cost.map { ", \(Words.money($0.amount, $0.currency))" } ?? ""
   }
 
   private func chain(_ receipt: Receipt) -> [Line] {

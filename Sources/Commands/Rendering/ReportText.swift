@@ -24,16 +24,21 @@ struct ReportText: Sendable {
     for service in status.services {
       table.add(Line("\(service.key)", .dim), line(service))
       if let rollout = service.rollout {
-        table.add(
-          "",
-          Line(
-            "\(rollout.direction == "back" ? "rolls back" : rollout.strategy) to \(rollout.to): "
-              + rollout.phase, .cyan))
+        let text = RolloutText(zone: zone).sentence(rollout, now: status.now)
+        let to = rollout.direction == "back" ? rollout.from : rollout.to
+        let target = to.map { " to \($0)" } ?? ""
+        table.add("", Line("\(what(rollout))\(target): \(text)", .cyan))
       }
+      for note in RolloutText(zone: zone).notes(service, now: status.now) { table.add("", note) }
     }
     lines += table.lines()
     lines += status.problems.map { Line("! " + $0, .red) }
     return lines
+  }
+
+  private func what(_ rollout: RolloutStatus) -> String {
+    if rollout.direction == "back" { return "rolls back" }
+    return rollout.kind == "rollback" ? "rollback" : rollout.strategy
   }
 
   private func line(_ pipeline: PipelineStatus) -> Line {
@@ -65,17 +70,30 @@ struct ReportText: Sendable {
     for entry in entries {
       table.add(
         Line(Words.dateAndTime(entry.endedAt, in: zone)),
-        Line(entry.outcome, ink(ofOutcome: entry.outcome)),
+        Line(outcome(of: entry), ink(of: entry)),
         Line(entry.key.map { "\($0)" } ?? "-"), Line(entry.commit.short),
         Line("\(entry.endedAt - entry.startedAt)"),
-        Line(entry.rollout.map { "\($0)" } ?? "-"), Line(entry.reason ?? entry.subject))
+        Line(entry.rollout.map { "\($0)" } ?? "-"), Line(remark(on: entry)))
     }
     return table.lines(indent: "")
   }
 
-  private func ink(ofOutcome outcome: String) -> Line.Ink {
-    switch outcome {
-    case "live": .green
+  private func outcome(of entry: HistoryEntry) -> String {
+    guard entry.kind == "rollback" else { return entry.outcome }
+    return entry.outcome == "live" ? "rollback" : "rollback \(entry.outcome)"
+  }
+
+  private func remark(on entry: HistoryEntry) -> String {
+    if let reason = entry.reason { return reason }
+    guard entry.kind == "rollback" else { return entry.subject }
+    let who = entry.startedBy.map { "by \($0)" } ?? "asked for"
+    let release = entry.release.map { " to \($0)" } ?? ""
+    return "\(who)\(release)\(entry.request.map { ": \($0)" } ?? "")"
+  }
+
+  private func ink(of entry: HistoryEntry) -> Line.Ink {
+    switch entry.outcome {
+    case "live": entry.kind == "rollback" ? .yellow : .green
     case "superseded": .dim
     case "rolled back", "aborted": .yellow
     default: .red
@@ -97,7 +115,8 @@ struct ReportText: Sendable {
         case .wait: Line(glyphs.waiting, .yellow)
         case .unknown: Line("?", .yellow)
         }
-      lines.append(sign + Line(" \(answer.question): ", .bold) + Line(answer.why))
+      let when = answer.at.map { Line(" (\(Words.dateAndTime($0, in: zone)))", .dim) } ?? Line()
+      lines.append(sign + Line(" \(answer.question): ", .bold) + Line(answer.why) + when)
       lines += answer.evidence.map { Line("    " + $0, .dim) }
     }
     return lines

@@ -12,15 +12,28 @@ struct StatusCommand: Verb {
 
       EXAMPLES:
         segue status
+        segue status --environment production
         segue status --json | jq -r '.services[].live.commit'
       """)
 
   @OptionGroup var common: CommonOptions
+  @Option(name: [.customShort("e"), .long], help: "Only this environment's services.")
+  var environment: String?
 
   func run(in context: Context) async throws -> ExitStatus {
     let console = context.console(common)
-    return try await context.withAPI(common) { [json = common.json] api in
-      let status = try await api.status()
+    return try await context.withAPI(common) { [json = common.json, environment] api in
+      var status = try await api.status()
+      if let environment {
+        let all = status.services
+        status.services = all.filter { $0.key.environment.rawValue == environment }
+        guard all.isEmpty || !status.services.isEmpty else {
+          let names = Set(all.map(\.key.environment)).sorted().map(\.rawValue)
+          throw ControlError(
+            .notFound, "nothing runs in an environment \(environment)",
+            nextStep: "There are: \(names.joined(separator: ", "))")
+        }
+      }
       if json {
         try await console.print(JSONText.document(status))
       } else {
@@ -145,6 +158,8 @@ struct LogsCommand: Verb {
   var commit: String?
   @Option(help: "Only the instances of this service.")
   var service: String?
+  @Option(name: [.customShort("e"), .long], help: "Only the instances in this environment.")
+  var environment: String?
   @Option(help: "Only this instance.")
   var instance: String?
   @Option(
@@ -156,7 +171,10 @@ struct LogsCommand: Verb {
 
   func validate() throws {
     guard tail >= 0 else { throw ValidationError("--tail must be at least 0.") }
-    guard step == nil && commit == nil || service == nil && instance == nil else {
+    guard
+      step == nil && commit == nil
+        || service == nil && instance == nil && environment == nil
+    else {
       throw ValidationError("Ask for steps or for instances, not for both.")
     }
   }
@@ -165,6 +183,7 @@ struct LogsCommand: Verb {
     let console = context.console(common)
     let request = LogsRequest(
       step: step.map { StepName($0) }, commit: commit, service: service.map { ServiceName($0) },
+      environment: environment.map { EnvironmentName($0) },
       instance: instance.map { InstanceID($0) }, tail: tail, follow: follow)
     return try await context.withAPI(common) { [json = common.json] api in
       for try await line in api.logs(request) {
