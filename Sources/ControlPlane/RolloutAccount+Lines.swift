@@ -80,17 +80,18 @@ extension RolloutAccount {
   func pauses(until end: Instant) -> [Receipt.PauseLine]? {
     var lines: [Receipt.PauseLine] = []
     var open: (by: String, reason: String?, at: Instant)?
-    func close(_ who: String?, at now: Instant) {
+    func close(_ who: String?, _ why: String? = nil, at now: Instant) {
       guard let pause = open else { return }
       lines.append(
         .init(
-          by: pause.by, reason: pause.reason, at: pause.at, took: now - pause.at, resumedBy: who))
+          by: pause.by, reason: pause.reason, at: pause.at, took: now - pause.at, resumedBy: who,
+          resumeReason: why))
       open = nil
     }
     for record in events {
       switch record.event {
       case .rolloutPaused(let by, let reason, _): open = (by, reason, record.at)
-      case .rolloutResumed(let by, _): close(by, at: record.at)
+      case .rolloutResumed(let by, let reason): close(by, reason, at: record.at)
       case .wayBackBegan: close(nil, at: record.at)
       default: continue
       }

@@ -104,14 +104,17 @@ public struct Receipt: Hashable, Codable, Sendable {
     public var took: Milliseconds
     /// `nil`: it ended with the rollout's way back.
     public var resumedBy: String?
+    public var resumeReason: String?
     public init(
-      by: String, reason: String?, at: Instant, took: Milliseconds, resumedBy: String?
+      by: String, reason: String?, at: Instant, took: Milliseconds, resumedBy: String?,
+      resumeReason: String? = nil
     ) {
       self.by = by
       self.reason = reason
       self.at = at
       self.took = took
       self.resumedBy = resumedBy
+      self.resumeReason = resumeReason
     }
   }
 

@@ -119,7 +119,9 @@ enum Samples {
       .init(name: "100%: retiring", at: moment(307), took: Milliseconds(850)),
     ]
     receipt.pauses = [
-      .init(by: "ana", reason: "lunch", at: moment(20), took: .minutes(3), resumedBy: "li"),
+      .init(
+        by: "ana", reason: "lunch", at: moment(20), took: .minutes(3), resumedBy: "li",
+        resumeReason: "back"),
       .init(by: "li", reason: nil, at: moment(250), took: .seconds(9), resumedBy: nil),
     ]
     receipt.held = .init(released: 312, expired: 0, longest: 1_200_000, isUpperBound: true)

@@ -100,6 +100,7 @@ import Testing
       #expect(pauses?.map(\.by) == ["ana"])
       #expect(pauses?.map(\.reason) == ["lunch"])
       #expect(pauses?.map(\.resumedBy) == ["li"])
+      #expect(pauses?.map(\.resumeReason) == ["back"])
       var texts: [String] = []
       for try await item in plane.feed(after: 0, follow: false, commit: nil) {
         texts.append(item.text)

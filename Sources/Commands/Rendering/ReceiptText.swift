@@ -138,12 +138,12 @@ struct ReceiptText: Sendable {
   private func pauses(_ receipt: Receipt) -> [Line] {
     guard let pauses = receipt.pauses else { return [] }
     var table = Table(
-      ("paused by", .leading), ("at", .leading), ("for", .trailing), ("resumed by", .leading),
-      ("", .leading))
+      ("paused by", .leading), ("at", .leading), ("for", .trailing), ("resumed by", .leading))
     for pause in pauses {
       table.add(
-        Line(pause.by), Line(Words.time(pause.at, in: zone)), Line("\(pause.took)"),
-        Line(pause.resumedBy ?? "nobody"), Line(pause.reason ?? "", .dim))
+        Line(pause.by + (pause.reason.map { ": \($0)" } ?? "")),
+        Line(Words.time(pause.at, in: zone)), Line("\(pause.took)"),
+        Line((pause.resumedBy ?? "nobody") + (pause.resumeReason.map { ": \($0)" } ?? "")))
     }
     return [""] + table.lines()
   }
