@@ -161,8 +161,8 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
     var probed: [String] = []
     var tables: [ServiceKey: ServiceTable] = [:]
     var nextPort = 1
-    var counted: @Sendable (inout ServiceReport) -> Void = { _ in }
     var bootID = "boot"
+    var counted: @Sendable (inout ServiceReport) -> Void = { _ in }
   }
   private let storage = Mutex(Storage())
 
@@ -320,11 +320,19 @@ struct Stage {
   var ready = Milliseconds.seconds(60)
   var spec: ProjectSpec
 
-  init(ready: Milliseconds = .seconds(60)) {
+  /// The same service under each name, with nothing special about it.
+  init(
+    ready: Milliseconds = .seconds(60),
+    strategy: StrategySpec = .rolling(RollingSpec()), services: [ServiceName] = ["web"]
+  ) {
     self.ready = ready
     spec = ProjectSpec(
       project: "shop", pipeline: [StepSpec(name: "test", run: "true")],
-      services: [Self.service("web", instances: 2, ready: ready)])
+      services: services.map { name in
+        var service = Self.service(name, instances: 2, ready: ready)
+        service.strategy = strategy
+        return service
+      }, cost: CostSpec(instanceHour: 3_600_000_000, currency: "EUR"))
   }
 
   init(
@@ -343,17 +351,6 @@ struct Stage {
       name: name, run: "serve", instances: instances, needs: needs,
       health: HealthSpec(path: "/up", interval: Milliseconds(5), warmUp: warmUp),
       deadlines: DeadlineSpec(ready: ready), migrate: migrate, isIndependent: independent)
-  }
-
-  /// An instance costs one EUR for each second.
-  init(strategy: StrategySpec, services: [ServiceName] = ["web"]) {
-    self.init(
-      services: services.map { name in
-        var service = Self.service(name, instances: 2)
-        service.strategy = strategy
-        return service
-      })
-    spec.cost = CostSpec(instanceHour: 3_600_000_000, currency: "EUR")
   }
 
   func makeControlPlane() -> ControlPlane {
