@@ -233,10 +233,11 @@ extension ServiceState {
     case .instanceOrdered(let id, let release, let readyBy):
       guard instances[id] == nil else { throw illegal(event, "\(id) exists") }
       instancesOrdered += 1
-      instances.append(
-        Instance(
-          id: id, release: release, rollout: rollout?.id, ordinal: instancesOrdered,
-          phase: .ordered(readyBy: readyBy)))
+      var instance = Instance(
+        id: id, release: release, rollout: rollout?.id, ordinal: instancesOrdered,
+        phase: .ordered(readyBy: readyBy))
+      if known(release)?.spec.strategy.isExclusive == true { instance.isAlone = true }
+      instances.append(instance)
     case .instanceStarted(let id, let endpoint):
       try change(id, event) { instance in
         instance.endpoint = endpoint

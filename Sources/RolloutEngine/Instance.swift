@@ -30,6 +30,8 @@ public struct Instance: Hashable, Codable, Sendable {
   public var problem: String?
   /// How often its stop was ordered; `nil`: never.
   public var stops: Int?
+  /// Its release must not run beside another one; `nil`: it may.
+  public var isAlone: Bool?
 
   /// Whether it counts towards the number that should run.
   public var isKept: Bool {

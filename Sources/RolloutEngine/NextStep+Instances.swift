@@ -64,12 +64,7 @@ extension ServiceState {
   func mayRun(_ release: ServiceRelease) -> Bool {
     let isExclusive = release.spec.strategy.isExclusive
     for other in instances where other.release != release.id {
-      guard let plan = known(other.release) else {
-        // Left over by an incident: whether it may have company, only the hold tells.
-        if isExclusive || split.holdLimit != nil { return false }
-        continue
-      }
-      if isExclusive || plan.spec.strategy.isExclusive { return false }
+      if isExclusive || other.isAlone == true { return false }
     }
     return true
   }

@@ -77,11 +77,16 @@ extension Simulation {
         return plan(.perform(row: row, shell: shell), in: 20 + latency())
       }
       try settle(.acknowledge(table.generation), row, by: shell)
-    case .awaitDrain(let id, _):
+    case .awaitDrain(let id, let until):
       guard case .draining? = shells[index].state.instances[id]?.phase else {
         return try settle(.tick, row, by: shell)
       }
-      try settle(.reportDrained(id, remaining: inFlight(on: id)), row, by: shell)
+      let remaining = inFlight(on: id)
+      if remaining > 0, wall < until {
+        // The clock was put back meanwhile: the deadline is to come again.
+        return plan(.perform(row: row, shell: shell), in: 20)
+      }
+      try settle(.reportDrained(id, remaining: remaining), row, by: shell)
     case .stopInstance(let id, _):
       let killed = platform.position(of: id).map { platform.processes[$0].wasKilled } ?? false
       try settle(.reportStopped(id, killed: killed), row, by: shell)
@@ -226,6 +231,7 @@ extension Simulation {
 
   /// SIGTERM, and SIGKILL after `deadline`.
   mutating func terminate(_ process: Int, deadline: Milliseconds) {
+    guard platform.processes[process].isAlive else { return }
     platform.processes[process].wasToldToStop = true
     let patience = max(1, deadline.count)
     let ignores = releases[platform.processes[process].release - 1].ignoresTerm

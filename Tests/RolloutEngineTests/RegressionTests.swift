@@ -145,4 +145,26 @@ import Testing
     #expect(world.outcomes.contains(.incident))
     #expect(world.served.isEmpty)
   }
+
+  /// What an incident left of a release that must run alone was forgotten by the rollout after it.
+  @Test func whatAnIncidentLeftOfAReleaseThatRunsAloneIsWaitedFor() throws {
+    var world = World()
+    world.routerAnswers = false
+    try world.deploy(release("r1", height: 1, .recreate(RecreateSpec())))
+    try world.settle()
+    try world.pass(.seconds(6))
+    try world.pass(.minutes(2))
+    #expect(world.outcomes == [.incident])
+    world.stopsAnswer = false
+    world.routerAnswers = true
+    try world.deploy(release("r2", height: 2))
+    try world.deploy(release("r3", height: 3), supersedes: true)
+    for _ in 0..<20 {
+      try world.settle()
+      #expect(Set(world.state.orderedInstances.map(\.release)).count <= 1)
+      try world.pass(.seconds(12))
+      world.stopsAnswer = true
+    }
+    #expect(world.state.live?.id == "r3")
+  }
 }
