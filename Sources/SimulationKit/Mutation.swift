@@ -5,7 +5,7 @@ import SegueModel
 public enum Mutation: Int, CaseIterable, Hashable, Sendable {
   /// The engine proposes instances that are not ready yet.
   case proposesUnready = 1
-  /// The engine leaves all but one ready instance out of a table.
+  /// In a rollout, the engine leaves all but one ready instance out of a table.
   case dropsCapacity = 2
   /// The shares add to 999.
   case losesAShare = 3
@@ -85,6 +85,9 @@ extension Mutation {
         }
       }
     case .dropsCapacity:
+      guard state.rollout?.from != nil, let before = state.table.proposed,
+        before.endpoints.count > 1
+      else { break }
       table.versions = [table.versions[0]]
       table.versions[0].weight = .all
       table.versions[0].endpoints = [table.versions[0].endpoints[0]]

@@ -128,7 +128,8 @@ enum EngineBenchmark {
   private static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
   private static func short(_ value: Double) -> String {
-    value >= 100 ? String(Int(value.rounded())) : String((value * 1_000).rounded() / 1_000)
+    value >= 100 && value.isFinite
+      ? String(Int(value.rounded())) : String((value * 1_000).rounded() / 1_000)
   }
 
   private static func pad(_ text: String, _ width: Int) -> String {

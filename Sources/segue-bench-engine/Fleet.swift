@@ -41,6 +41,8 @@ struct Fleet {
     var isBusy = true
     while isBusy {
       isBusy = false
+      // All of them act at the same time, however many they are.
+      now = now + Milliseconds(1)
       for index in members.indices where !members[index].pending.isEmpty {
         let effect = members[index].pending.removeFirst()
         for command in results(of: effect, index) { submit(command, to: index, &work) }
@@ -59,7 +61,6 @@ struct Fleet {
   }
 
   private mutating func submit(_ command: RolloutCommand, to index: Int, _ work: inout Work) {
-    now = now + Milliseconds(1)
     work.commands += 1
     guard let events = try? members[index].state.carryOut(command, at: now) else { return }
     work.events += events.count
