@@ -76,6 +76,10 @@ format: ## Rewrite the Swift code in the format that lint wants
 demo: build ## Watch three commits go live, be refused and be rolled back, under load
 	Scripts/demo
 
+.PHONY: chaos
+chaos: build-tests ## Strike in every phase of real rollouts of every strategy (half an hour)
+	SEGUE_CHAOS=full swift test --skip-build --disable-xctest --filter ChaosTests 2>&1 | $(quietly)
+
 .PHONY: bench-overhead
 bench-overhead: release ## Measure what Segue adds to a rollout, its switch, and its memory when idle
 	Scripts/bench-overhead

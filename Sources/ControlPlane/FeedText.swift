@@ -175,7 +175,11 @@ enum FeedText {
     case .migrationOrdered(let release, let step, _, _):
       return (.info, "\(step.rawValue) step of \(release) began", release, nil)
     case .migrationFinished(let release, let step, let outcome, let output):
-      let last = outcome.hasSucceeded ? "" : output.last.map { "; it last said: \($0)" } ?? ""
+      let last =
+        outcome.hasSucceeded
+        ? ""
+        : output.last { !$0.allSatisfy(\.isWhitespace) }
+          .map { "; it last said: \($0)" } ?? ""
       return (
         outcome.hasSucceeded ? .success : .failure,
         "\(step.rawValue) step of \(release) \(outcome.sentence)\(last)", release, nil

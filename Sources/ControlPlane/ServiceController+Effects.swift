@@ -83,13 +83,15 @@ extension ServiceController {
       do throws(PortError) {
         let report = try await world.migrations.run(run(release, step, attempt: attempt))
         return await record(
-          .reportMigrated(release, step, report.outcome, output: report.output),
+          .reportMigrated(
+            release, step, report.outcome, output: report.output, attempt: attempt),
           completing: outbox)
       } catch {
         guard !Task.isCancelled else { return }
         if error.retry == .never {
           return await record(
-            .reportMigrated(release, step, .failed("could not be run: \(error)"), output: []),
+            .reportMigrated(
+              release, step, .failed("could not be run: \(error)"), output: [], attempt: attempt),
             completing: outbox)
         }
         logger.error("a migration cannot be followed", metadata: ["error": "\(error)"])
