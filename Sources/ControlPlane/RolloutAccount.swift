@@ -50,7 +50,9 @@ struct RolloutAccount {
       latency: during.flatMap(Self.line), steadyLatency: (before?.steady).flatMap(Self.line),
       extraInstanceTime: extraInstanceTime,
       pushToLive: pushToLive,
-      overhead: pushToLive.map { max(.zero, $0 - record.stepTime - applicationTime) },
+      overhead: pushToLive.map {
+        max(.zero, $0 - record.stepTime - applicationTime - wantedTime(until: live ?? end.at))
+      },
       previous: "", hash: "")
     if start.kind == .rollback { receipt.kind = start.kind.rawValue }
     receipt.request = start.reason
@@ -112,6 +114,32 @@ struct RolloutAccount {
         total = total + boot + (isLast ? .zero : stop)
         (boot, stop) = (.zero, .zero)
       default: continue
+      }
+    }
+    return total
+  }
+
+  /// Time that the spec or a person asked for: holds, pauses, and the change of the database before
+  /// the first instance.
+  private func wantedTime(until live: Instant) -> Milliseconds {
+    var (holds, isPaused, expands) = (false, false, false)
+    var since: Instant?
+    var total = Milliseconds.zero
+    for record in events where record.at <= live {
+      switch record.event {
+      case .holdBegan: holds = true
+      case .holdEnded: holds = false
+      case .rolloutPaused: isPaused = true
+      case .rolloutResumed: isPaused = false
+      case .migrationOrdered(_, .expand, _, _): expands = true
+      case .migrationFinished(_, .expand, _, _): expands = false
+      default: continue
+      }
+      if holds || isPaused || expands {
+        since = since ?? record.at
+      } else if let begun = since {
+        total = total + (record.at - begun)
+        since = nil
       }
     }
     return total

@@ -135,6 +135,10 @@ actor ServiceController {
     try await gate.withTurn { try await carryOut(command, completing: outbox) }
   }
 
+  /// The state once everything that led to it has been told: what follows from it must not be
+  /// told before.
+  func toldState() async -> ServiceState { await gate.withTurn { state } }
+
   /// A report of something that is so: the engine never refuses one.
   func submitReport(_ command: RolloutCommand, completing outbox: String? = nil)
     async throws(PortError)

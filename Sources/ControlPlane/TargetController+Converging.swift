@@ -55,7 +55,7 @@ extension TargetController {
   ) async -> ServiceFate {
     let key = ServiceKey(environment: environment, service: service)
     guard let controller = controllers[key] else { return .notStarted }
-    return state.fate(of: service, in: await controller.state, release: release)
+    return state.fate(of: service, in: await controller.toldState(), release: release)
   }
 
   /// What to add when a release has settled here and others wait for a person.

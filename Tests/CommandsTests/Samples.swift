@@ -141,6 +141,7 @@ enum Samples {
       examples: [
         .init(method: "GET", path: "/basket", what: "status: 200 there, 500 here"),
         .init(method: "GET", path: "/basket/3", what: "body: $.total is 3 there, 4 here"),
+        .init(method: "GET", path: "/basket", what: "status: 200 there, 500 here"),
       ])
     return receipt
   }

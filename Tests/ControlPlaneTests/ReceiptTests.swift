@@ -98,6 +98,13 @@ import Testing
     #expect(receipt.cut == 3)
   }
 
+  /// 42 s from the push to all of the traffic. 3 s of them were the database's, and 24 s people's.
+  @Test func whatSomebodyAskedForIsNotSeguesOwnTime() throws {
+    let receipt = try Self.receipt(Self.wholeRollout)
+    #expect(receipt.pushToLive == .seconds(42))
+    #expect(receipt.overhead == .seconds(42 - 3 - 24))
+  }
+
   /// Three run for 27 s, where two are the steady number, then four for 5 s: 37 s. At a thousandth of
   /// a EUR a second that is 0.037 EUR. Two more are kept for ten minutes, of which 2 s are over.
   @Test func extraInstancesHaveTheirPrice() throws {

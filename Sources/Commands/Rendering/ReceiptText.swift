@@ -115,8 +115,14 @@ struct ReceiptText: Sendable {
       count(mirror.headers), count(mirror.body), count(mirror.failed),
       Line(Words.count(mirror.skipped)))
     var examples = Table(alignments: [.leading, .leading, .leading])
-    for example in mirror.examples {
-      examples.add(Line(example.method, .dim), Line(example.path, .dim), Line(example.what))
+    // The same difference again and again says no more than once, and how often.
+    var shown: [MirrorDifference] = []
+    for example in mirror.examples where !shown.contains(example) { shown.append(example) }
+    for example in shown {
+      let count = mirror.examples.count { $0 == example }
+      examples.add(
+        Line(example.method, .dim), Line(example.path, .dim),
+        Line(example.what + (count > 1 ? ", \(count) times" : "")))
     }
     return ["", Line("copies to \(mirror.release), and how their answers differ", .bold)]
       + table.lines() + examples.lines()
