@@ -204,7 +204,8 @@ struct Housekeeping: Service {
   let logger: Logger
 
   func run() async throws {
-    try await cancelWhenGracefulShutdown {
+    // Being told to stop is no failure: thrown on, the cancellation would cut the others short.
+    try? await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
         do {
           try await platform.maintain()

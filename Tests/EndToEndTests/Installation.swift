@@ -170,14 +170,14 @@ final class Installation: @unchecked Sendable {
   // MARK: The daemon
 
   /// Starts the daemon, with the embedded remote as the only source, and waits until it answers.
-  func start() async throws {
+  func start(variables: [String: String] = [:]) async throws {
     let process = Process()
     process.executableURL = URL(filePath: segue)
     process.arguments = [
       "serve", "--state", state, "--source", "\(state)/remote.git", "--listen",
       "127.0.0.1:\(port)",
     ]
-    process.environment = environment
+    process.environment = environment.merging(variables) { _, new in new }
     process.currentDirectoryURL = URL(filePath: root)
     let log = root + "/serve.log"
     if !FileManager.default.fileExists(atPath: log) {
@@ -207,6 +207,14 @@ final class Installation: @unchecked Sendable {
     let process = try #require(daemon)
     kill(process.processIdentifier, SIGKILL)
     try await until("the daemon is gone", deadline: .seconds(30)) { !process.isRunning }
+  }
+
+  /// SIGTERM, as a service manager stops a service; returns the exit status.
+  func stopDaemon() async throws -> Int32 {
+    let process = try #require(daemon)
+    process.terminate()
+    try await until("the daemon has stopped", deadline: .seconds(30)) { !process.isRunning }
+    return process.terminationStatus
   }
 
   /// Puts the state directory on a file system of its own with so much room.
