@@ -35,7 +35,27 @@ extension SpecBuilder {
       environment($0, services, graph: &graph)
     }
     check(graph)
+    checkNames(drafts, services.names)
     return drafts
+  }
+
+  /// Instances and rollouts are named by environment and service with a `-` between, which both may
+  /// contain themselves.
+  private mutating func checkNames(_ environments: [EnvironmentDraft], _ services: [String]) {
+    var first: [String: (environment: EnvironmentName, service: String)] = [:]
+    for environment in environments {
+      let name = environment.spec.name
+      for service in services {
+        guard let other = first.updateValue((name, service), forKey: "\(name)-\(service)"),
+          other.environment != name, let span = environment.span
+        else { continue }
+        error(
+          at: span,
+          "the instances of `\(service)` in `\(name)` and of `\(other.service)` in "
+            + "`\(other.environment)` would have the same names",
+          hint: "give one of the environments another name")
+      }
+    }
   }
 
   private mutating func environment(

@@ -14,6 +14,10 @@ import Testing
   enum Fault: String, CaseIterable {
     case killControlPlane, stopControlPlane, killProxy, killOldInstance, killNewInstance
     case stopOldInstance, stopNewInstance
+    /// Needs root, to mount the small disk that can be filled.
+    case fillDisk
+
+    static let possible = allCases.filter { $0 != .fillDisk || geteuid() == 0 }
   }
 
   /// When it strikes: right after the feed told of this.
@@ -44,6 +48,7 @@ import Testing
   @Test(arguments: cases)
   func aFaultInAnyPhaseLosesOnlyWhatWasInItsHands(_ strategy: Case) async throws {
     try await withInstallation { segue in
+      if geteuid() == 0 { try await segue.mountState(megabytes: 256) }
       try await segue.makeRepository(Self.app(version: 0, strategy.strategy))
       try await segue.start()
       _ = try await segue.push()
@@ -51,7 +56,7 @@ import Testing
       let isFull = ProcessInfo.processInfo.environment["SEGUE_CHAOS"] == "full"
       let moments = Moment.allCases.filter { $0 != .held || strategy.holds }
       var version = 0
-      for (index, fault) in Fault.allCases.enumerated() {
+      for (index, fault) in Fault.possible.enumerated() {
         let chosen = isFull ? moments : [moments[(index + strategy.name.count) % moments.count]]
         for moment in chosen {
           version += 1
@@ -155,6 +160,13 @@ import Testing
         }
         kill(pid, SIGSTOP)
         return { try await ChaosTests.proceed(pid) }
+      case .fillDisk:
+        let filler = segue.state + "/filler"
+        try DiskFullTests.fill(filler)
+        return {
+          try await ChaosTests.lastAWhile()
+          try FileManager.default.removeItem(atPath: filler)
+        }
       }
     }
 
@@ -184,7 +196,7 @@ import Testing
       let failed = report.failed - failedBefore
       let outcome = try await segue.decode(Receipt.self, "receipt")
       switch fault {
-      case .killControlPlane, .stopControlPlane, .stopOldInstance, .stopNewInstance:
+      case .killControlPlane, .stopControlPlane, .stopOldInstance, .stopNewInstance, .fillDisk:
         #expect(failed == 0, "\(name): \(report.failures.suffix(failed))")
       case .killProxy:
         #expect(
@@ -206,9 +218,13 @@ import Testing
 
   /// SIGCONT after a while, in which health checks and deadlines went on. The process may be gone.
   private static func proceed(_ pid: Int32) async throws {
-    // pause: the fault is that the process stands still for this long.
-    try await Task.sleep(for: .milliseconds(1_500))
+    try await lastAWhile()
     kill(pid, SIGCONT)
+  }
+
+  private static func lastAWhile() async throws {
+    // pause: the fault is that nothing moves for this long.
+    try await Task.sleep(for: .milliseconds(1_500))
   }
 }
 

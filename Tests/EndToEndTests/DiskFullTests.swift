@@ -78,7 +78,7 @@ import Testing
   }
 
   /// Writes until the file system has not a single octet left.
-  private static func fill(_ path: String) throws {
+  static func fill(_ path: String) throws {
     let file = open(path, O_WRONLY | O_CREAT, 0o600)
     guard file >= 0 else { throw Failure("cannot open \(path)") }
     defer { close(file) }

@@ -27,6 +27,25 @@ import Testing
     return String(lines[0][start..<min(lines[1].count, lines[0].count)])
   }
 
+  @Test func environmentsWhoseInstancesWouldHaveTheSameNames() throws {
+    let text = """
+      version: 1
+      project: shop
+      services:
+        web: { run: ./web --port $PORT, health: /up, route: { host: a.example.com } }
+        eu-web: { run: ./web --port $PORT, health: /up, route: { host: b.example.com } }
+      environments:
+        prod: {}
+        prod-eu: { services: { web: { route: { host: c.example.com } }, \
+          eu-web: { route: { host: d.example.com } } } }
+
+      """
+    let errors = Fixtures.diagnostics(text).filter { $0.severity == .error }
+    let error = try Self.sole(errors)
+    #expect(error.message.contains("`web` in `prod-eu` and of `eu-web` in `prod`"))
+    #expect(Self.marked(error) == "prod-eu")
+  }
+
   // MARK: Canary
 
   @Test(arguments: ["101%", "150%", "1000%", "99999999999999999999%"])
