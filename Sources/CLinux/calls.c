@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 const int SEGUE_SOCK_NONBLOCK = SOCK_NONBLOCK;
 const int SEGUE_SOCK_CLOEXEC = SOCK_CLOEXEC;
 
-int segue_accept4(int listener, struct sockaddr *address, socklen_t *length, int flags) {
+int segue_accept4(int listener, struct sockaddr *address, unsigned int *length, int flags) {
   int accepted;
   do {
     accepted = accept4(listener, address, length, flags);

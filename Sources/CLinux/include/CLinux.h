@@ -10,8 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <sys/types.h>
+
+// <sys/socket.h> is left out on purpose: what this header includes counts as this module's as well as
+// Glibc's, and a Swift file that imports only one of the two may then not see it, by the order in
+// which files are compiled.
+struct sockaddr;
 
 // MARK: Starting processes
 
@@ -153,7 +157,7 @@ extern const int SEGUE_SOCK_CLOEXEC;
 
 /// `accept4(2)`; `flags` of `SEGUE_SOCK_...`. `address` and `length` may both be NULL.
 int segue_accept4(
-    int listener, struct sockaddr *_Nullable address, socklen_t *_Nullable length, int flags);
+    int listener, struct sockaddr *_Nullable address, unsigned int *_Nullable length, int flags);
 
 struct segue_credentials {
   pid_t pid;
