@@ -45,20 +45,8 @@ struct InstanceStore: Sendable {
 
   /// The directory of an instance, whose id is checked because it becomes a file name.
   func directory(of instance: InstanceID) throws(PortError) -> String {
-    let id = instance.rawValue
-    let allowed = id.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
-        UInt8(ascii: "."):
-        true
-      default: false
-      }
-    }
-    guard allowed, !id.isEmpty, !id.hasPrefix("."), id.utf8.count <= 200 else {
-      throw PortError("\"\(id)\" cannot be an instance's id", fault: .segue, retry: .never)
-    }
-    return root + "/" + id
+    try StoredID.check(instance.rawValue, of: "an instance")
+    return root + "/" + instance.rawValue
   }
 
   func outputPath(of instance: InstanceID) throws(PortError) -> String {

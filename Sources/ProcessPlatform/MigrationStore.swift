@@ -119,18 +119,7 @@ struct MigrationStore: Sendable {
 
   /// The files of a run, whose id is checked because it becomes a file name.
   func files(of id: String) throws(PortError) -> MigrationFiles {
-    let allowed = id.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"),
-        UInt8(ascii: "."):
-        true
-      default: false
-      }
-    }
-    guard allowed, !id.isEmpty, !id.hasPrefix("."), id.utf8.count <= 200 else {
-      throw PortError("\"\(id)\" cannot be a migration's id", fault: .segue, retry: .never)
-    }
+    try StoredID.check(id, of: "a migration")
     return MigrationFiles(directory: root + "/" + id)
   }
 
