@@ -289,6 +289,4 @@ public actor ControlPlane: Service {
       _ = try await controller(ServiceKey(environment: environment, service: service.name))
     }
   }
-
-  func convergeSoon() { converge.yield() }
 }

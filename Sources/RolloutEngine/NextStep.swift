@@ -5,9 +5,8 @@ extension ServiceState {
   /// until a report arrives or a deadline passes.
   func nextStep(at now: Instant) -> [RolloutEvent]? {
     dueDeadline(at: now) ?? restoration(at: now) ?? migrationStep(at: now) ?? shiftAfterIncident()
-      ?? queuedDeploy() ?? missingInstance(at: now) ?? staleTable(at: now) ?? surplusInstance(
-        at: now)
-      ?? stageStep(at: now)
+      ?? queuedDeploy() ?? missingInstance(at: now) ?? staleTable(at: now)
+      ?? surplusInstance(at: now) ?? stageStep(at: now)
   }
 
   /// When ``RolloutCommand/tick`` should come next; `nil`: nothing is waited for.
