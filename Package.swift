@@ -88,7 +88,7 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "SegueModel", "TrafficRouting", "Ports", nioCore, nioPosix, deque, logging,
+        "SegueModel", "TrafficRouting", "Ports", "CLinux", nioCore, nioPosix, deque, logging,
       ],
       swiftSettings: strict),
 

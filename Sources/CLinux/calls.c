@@ -1,9 +1,11 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -17,6 +19,25 @@
 
 const int SEGUE_SOCK_NONBLOCK = SOCK_NONBLOCK;
 const int SEGUE_SOCK_CLOEXEC = SOCK_CLOEXEC;
+
+bool segue_address_text(const struct sockaddr *address, char *text, unsigned int capacity) {
+  if (address->sa_family == AF_INET) {
+    const struct sockaddr_in *four = (const struct sockaddr_in *)address;
+    return inet_ntop(AF_INET, &four->sin_addr, text, capacity) != NULL;
+  }
+  if (address->sa_family != AF_INET6) return false;
+  const struct in6_addr *six = &((const struct sockaddr_in6 *)address)->sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(six)) return inet_ntop(AF_INET, &six->s6_addr[12], text, capacity) != NULL;
+  return inet_ntop(AF_INET6, six, text, capacity) != NULL;
+}
+
+ssize_t segue_send(int socket, const void *data, size_t count) {
+  ssize_t sent;
+  do {
+    sent = send(socket, data, count, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent;
+}
 
 int segue_accept4(int listener, struct sockaddr *address, unsigned int *length, int flags) {
   int accepted;
@@ -125,6 +146,7 @@ const uint32_t SEGUE_EPOLL_HANGUP = EPOLLHUP;
 const uint32_t SEGUE_EPOLL_PEER_CLOSED = EPOLLRDHUP;
 const uint32_t SEGUE_EPOLL_EDGE = EPOLLET;
 const uint32_t SEGUE_EPOLL_ONESHOT = EPOLLONESHOT;
+const uint32_t SEGUE_EPOLL_EXCLUSIVE = EPOLLEXCLUSIVE;
 
 int segue_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 

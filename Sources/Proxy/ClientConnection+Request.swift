@@ -9,8 +9,11 @@ extension ClientConnection {
     startedAt = worker.readClock()
     phase = .exchange
     set(.nothing, 0)
-    head = input.readSlice(length: parser.length) ?? worker.empty
-    if input.readableBytes == 0 { input = worker.empty }
+    head.clear()
+    input.withUnsafeReadableBytes { bytes in
+      _ = head.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[..<parser.length]))
+    }
+    consumeInput(parser.length)
     framing = parser.bodyFraming
     framer = BodyFramer(framing)
     keepsAlive = parser.keepsAlive && !worker.isDraining
@@ -71,7 +74,8 @@ extension ClientConnection {
       return send(on: pooled)
     }
     let mine = attempt
-    worker.connect(to: instance) { [self] upstream in
+    worker.connect(to: instance.address) { [self] stream in
+      let upstream = stream.map { UpstreamConnection(worker: worker, stream: $0, to: instance) }
       guard mine == attempt, phase == .exchange else {
         upstream?.release()
         return
@@ -90,50 +94,57 @@ extension ClientConnection {
     upstream.begin(self, method: parser.method)
     hasSent = true
     sentAttempts += 1
+    // Taking what has come of the body may add it to the replay, which must not hold it twice.
     let before = replay
-    let body: ByteBuffer?
+    let bodyCount: Int
     do {
-      body = try takeBody()
+      bodyCount = try takeBody(of: input)
     } catch {
       return failExchange(error.status, error.reason, blame: false)
     }
-    let again = before?.readableBytes ?? 0
-    let fresh = body?.readableBytes ?? 0
-    var message = worker.allocator.buffer(
-      capacity: head.readableBytes + 320 + again + min(fresh, Self.copyLimit))
+    worker.outgoing.clear()
     MessageWriter.writeRequest(
       parser, head: head,
       edit: MessageWriter.RequestEdit(
         forwarded: forwarded, fallbackHost: instance?.endpoint.host ?? "", upgrades: upgrades,
         framing: framing),
-      to: &message)
-    if let before { message.writeImmutableBuffer(before) }
-    if let body {
-      if fresh <= Self.copyLimit {
-        message.writeImmutableBuffer(body)
-      } else {
-        upstream.write(message)
-        message = body
-      }
+      to: &worker.outgoing)
+    if let before { worker.outgoing.writeImmutableBuffer(before) }
+    if bodyCount > 0, let body = input.getSlice(at: input.readerIndex, length: bodyCount) {
+      worker.outgoing.writeImmutableBuffer(body)
     }
-    upstream.write(message)
-    upstream.flush()
+    consumeInput(bodyCount)
+    upstream.write(worker.outgoing)
+    if worker.outgoing.capacity > Self.outgoingLimit { worker.outgoing = worker.empty }
     watchRequest()
     if mirror != nil { offerCopy() }
-    resumeReading()
+    updateReading()
   }
 
-  /// Up to this size octets are copied behind a head, which is cheaper than a second element of a
-  /// vectored write.
+  /// Above this a buffer that messages are written to is not kept.
+  private static let outgoingLimit = 1 << 20
+
+  /// Up to this size octets are copied behind others, which is cheaper than another write.
   static let copyLimit = 16_384
 
-  /// Passes on what has come of the request's body.
-  func pumpBody() {
+  /// Passes on what waits here of the request's body.
+  func pumpInput() {
+    guard !framer.isComplete, input.readableBytes > 0 else { return }
+    var octets = input
+    let count = octets.readableBytes
+    pumpBody(&octets)
+    let taken = count - octets.readableBytes
+    octets = worker.empty
+    if taken > 0, input.readableBytes >= taken { consumeInput(taken) }
+  }
+
+  /// Passes on what belongs to the request's body, and leaves the rest in `octets`.
+  func pumpBody(_ octets: inout ByteBuffer) {
     guard !framer.isComplete, let upstream else { return }
     do {
-      guard let body = try takeBody() else { return }
+      let count = try takeBody(of: octets)
+      guard count > 0, let body = octets.readSlice(length: count) else { return }
       upstream.write(body)
-      upstream.flush()
       watchRequest()
       if mirror != nil { offerCopy() }
     } catch {
@@ -151,21 +162,20 @@ extension ClientConnection {
     }
   }
 
-  /// The octets at hand that belong to the body, exactly as they came.
-  private func takeBody() throws(HTTPFault) -> ByteBuffer? {
-    guard !framer.isComplete, input.readableBytes > 0 else { return nil }
-    let bytes = input
-    let offset = try framer.advance(over: bytes.readableBytesUInt8Span)
-    guard offset > 0, let piece = input.readSlice(length: offset) else { return nil }
-    if input.readableBytes == 0 { input = worker.empty }
-    if let held = replay?.readableBytes {
-      if held + offset <= worker.limits.replayableBody {
-        replay?.writeImmutableBuffer(piece)
-      } else {
-        replay = nil
-      }
+  /// How many of the octets belong to the body; they are kept as well while they may have to be sent
+  /// again.
+  private func takeBody(of octets: ByteBuffer) throws(HTTPFault) -> Int {
+    guard !framer.isComplete, octets.readableBytes > 0 else { return 0 }
+    let count = try framer.advance(over: octets.readableBytesUInt8Span)
+    guard count > 0, let held = replay?.readableBytes else { return count }
+    if held + count <= worker.limits.replayableBody,
+      let piece = octets.getSlice(at: octets.readerIndex, length: count)
+    {
+      replay?.writeImmutableBuffer(piece)
+    } else {
+      replay = nil
     }
-    return piece
+    return count
   }
 
   // MARK: Failed attempts

@@ -7,9 +7,8 @@ extension ClientConnection {
   /// Passes on a head that comes before the final one. HTTP/1.0 knows none (RFC 9110 section 15.2).
   func forwardInterim(_ parser: ResponseParser, head: ByteBuffer) {
     guard self.parser.minorVersion >= 1 else { return }
-    var message = worker.allocator.buffer(capacity: head.readableBytes + 64)
-    MessageWriter.writeResponse(parser, head: head, framing: .none, end: .interim, to: &message)
-    stage(message)
+    openOut()
+    MessageWriter.writeResponse(parser, head: head, framing: .none, end: .interim, to: &out)
     flushOut()
   }
 
@@ -40,40 +39,55 @@ extension ClientConnection {
     keepsAlive = !closes
     let end: MessageWriter.ResponseEnd =
       closes ? .close : self.parser.minorVersion == 0 ? .keepAliveSaid : .keepAlive
-    let body: Int
-    if case .length(let length) = framing { body = Int(min(length, 16_384)) } else { body = 1_024 }
     copy?.primaryBegan(parser, head: head, framing: framing)
-    var message = worker.allocator.buffer(capacity: head.readableBytes + 96 + body)
+    openOut()
     MessageWriter.writeResponse(
-      parser, head: head, framing: sent, end: end, lines: issued, to: &message)
-    stage(message)
+      parser, head: head, framing: sent, end: end, lines: issued, to: &out)
     set(.response, worker.spans.responseSilence)
     return true
   }
 
+  /// Makes ``out`` ready to be written to.
+  func openOut() {
+    guard !hasOut else { return }
+    hasOut = true
+    out = worker.borrowBuffer()
+  }
+
   /// Puts octets in front of the next flush; small ones are gathered into one write.
   func stage(_ piece: ByteBuffer) {
-    guard var gathered = out else {
-      out = piece
-      return
-    }
-    out = nil
-    if piece.readableBytes <= Self.copyLimit, gathered.readableBytes <= Self.copyLimit {
-      gathered.writeImmutableBuffer(piece)
-      out = gathered
+    if piece.readableBytes <= Self.copyLimit, out.readableBytes <= Self.copyLimit {
+      openOut()
+      out.writeImmutableBuffer(piece)
     } else {
-      context?.write(wrapOutboundOut(gathered), promise: nil)
-      out = piece
+      sendOut()
+      stream.write(piece)
     }
   }
 
   func flushOut() {
-    guard let out else { return }
-    self.out = nil
-    context?.writeAndFlush(wrapOutboundOut(out), promise: nil)
-    if phase == .exchange, responseBegan, context?.channel.isWritable ?? false {
+    guard hasOut else { return }
+    sendOut()
+    if phase == .exchange, responseBegan, stream.isWritable {
       set(.response, worker.spans.responseSilence)
     }
+  }
+
+  private func sendOut() {
+    guard hasOut else { return }
+    var octets = worker.empty
+    swap(&octets, &out)
+    hasOut = false
+    stream.write(octets)
+    worker.giveBack(&octets)
+  }
+
+  /// Forgets what was not flushed.
+  func dropOut() {
+    guard hasOut else { return }
+    hasOut = false
+    worker.giveBack(&out)
+    out = worker.empty
   }
 
   /// The response is whole.
@@ -108,11 +122,10 @@ extension ClientConnection {
     skipBufferedBody()
     let closes =
       !keepsAlive || !framer.isComplete || inputEnded || worker.isDraining || phase != .exchange
-    var message = worker.allocator.buffer(capacity: 512)
+    openOut()
     MessageWriter.writeLocal(
       status: status, reason: reason, isHead: parser.method == .head, closes: closes,
-      saysKeepAlive: parser.minorVersion == 0, to: &message)
-    stage(message)
+      saysKeepAlive: parser.minorVersion == 0, to: &out)
     flushOut()
     guard phase != .closed else { return }
     if closes { beginLingering() } else { awaitNextRequest() }
@@ -121,36 +134,23 @@ extension ClientConnection {
   /// A body that is here as a whole need not cost the client its connection.
   private func skipBufferedBody() {
     guard phase == .exchange, !framer.isComplete else { return }
-    let bytes = input
-    let skipped = try? framer.advance(over: bytes.readableBytesUInt8Span)
-    input.moveReaderIndex(forwardBy: skipped ?? 0)
+    let skipped = try? framer.advance(over: input.readableBytesUInt8Span)
+    consumeInput(skipped ?? 0)
   }
 
   /// Ends our side and goes on reading for a while, because closing on a client that is still sending
   /// would reset the connection and take the response with it (RFC 9112 section 9.6).
   func beginLingering() {
-    guard phase != .lingering, phase != .closed, let context else { return }
+    guard phase != .lingering, phase != .closed else { return }
     phase = .lingering
     input = worker.empty
     watchStall()
-    let promise = context.eventLoop.makePromise(of: Void.self)
-    promise.futureResult.assumeIsolated().whenComplete { [self] _ in
+    stream.closeOutput { [self] in
       guard phase == .lingering else { return }
       outputEnded = true
-      if inputEnded {
-        self.context?.close(promise: nil)
-      } else {
-        set(.linger, worker.spans.linger)
-      }
+      if inputEnded { stream.close() } else { set(.linger, worker.spans.linger) }
     }
-    if inputEnded {
-      // With its input gone, closing a channel's output closes all of it, and what waits to be written
-      // would be lost. So wait for that instead.
-      context.writeAndFlush(wrapOutboundOut(worker.empty), promise: promise)
-    } else {
-      context.close(mode: .output, promise: promise)
-    }
-    resumeReading()
+    updateReading()
   }
 
   // MARK: Tunnels
@@ -163,21 +163,19 @@ extension ClientConnection {
     }
     phase = .tunnel
     keepsAlive = false
-    var message = worker.allocator.buffer(capacity: head.readableBytes + 96)
+    openOut()
     MessageWriter.writeResponse(
-      parser, head: head, framing: .none, end: .upgrade, lines: issued, to: &message)
-    stage(message)
+      parser, head: head, framing: .none, end: .upgrade, lines: issued, to: &out)
     let early = upstream.becomeTunnel()
     if early.readableBytes > 0 { stage(early) }
     flushOut()
     if input.readableBytes > 0 {
       upstream.write(input)
-      upstream.flush()
       input = worker.empty
     }
     set(.tunnel, worker.spans.tunnelIdle)
     if inputEnded { upstream.closeOutput() }
-    resumeReading()
+    updateReading()
   }
 
   func sendTunnelled(_ buffer: ByteBuffer) {

@@ -52,9 +52,8 @@ extension ClientConnection {
         return String(repeating: "0", count: 16 - digits.count) + digits
       }.joined()
     unit = StickyUnit(value)
-    var line = worker.allocator.buffer(capacity: 96)
-    line.writeString("Set-Cookie: \(name)=\(value); Path=/; HttpOnly; SameSite=Lax\r\n")
-    issued = line
+    issued = ByteBuffer(
+      string: "Set-Cookie: \(name)=\(value); Path=/; HttpOnly; SameSite=Lax\r\n")
   }
 
   // MARK: Copies
@@ -104,7 +103,7 @@ extension ClientConnection {
     tried.removeAll(keepingCapacity: true)
     set(.held, limit)
     if inputEnded { probeClient() }
-    resumeReading()
+    updateReading()
   }
 
   /// Nanoseconds since the request began to wait.
@@ -133,9 +132,8 @@ extension ClientConnection {
   /// nothing (RFC 9110 section 15.2.1), and who has gone answers it with a reset.
   func probeClient() {
     guard parser.minorVersion >= 1 else { return }
-    var message = worker.allocator.buffer(capacity: 32)
-    message.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
-    stage(message)
+    openOut()
+    out.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
     flushOut()
   }
 

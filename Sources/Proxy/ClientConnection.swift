@@ -2,18 +2,8 @@ import NIOCore
 import SegueModel
 import TrafficRouting
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// One client's connection: reads a request at a time, finds it an instance, and gives the answer back.
-final class ClientConnection: ChannelDuplexHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
+final class ClientConnection: StreamHandler {
   enum Phase {
     /// Between requests, or in the middle of a head.
     case head
@@ -42,7 +32,7 @@ final class ClientConnection: ChannelDuplexHandler {
   let worker: Worker
   /// The place in the worker's list; -1: not in it.
   var slot = -1
-  private(set) var context: ChannelHandlerContext?
+  let stream: ByteStream
   var phase = Phase.head
 
   // The request.
@@ -89,7 +79,9 @@ final class ClientConnection: ChannelDuplexHandler {
   var releasedAt: UInt64 = 0
 
   // The response.
-  var out: ByteBuffer?
+  /// What goes out with the next flush; only of account while ``hasOut``.
+  var out: ByteBuffer
+  var hasOut = false
   var responseBegan = false
   var responseStatus = 0
   /// The client takes the payload of a chunked body without its chunks (HTTP/1.0).
@@ -98,93 +90,95 @@ final class ClientConnection: ChannelDuplexHandler {
   var endsByClose = false
 
   private var isProcessing = false
-  private var withholdsRead = false
   private var watch = Watch.idle
   private var deadline: UInt64
   /// Octets that waited for the client when it was last seen not to read.
   private var stalledAt = 0
-  private(set) var addressUnit = StickyUnit("")
-  private(set) var forwarded: ByteBuffer
+  let addressUnit: StickyUnit
+  let forwarded: ByteBuffer
 
-  init(worker: Worker) {
+  /// - Parameter peer: the client's address, without a port.
+  init(worker: Worker, stream: ByteStream, peer: String) {
     self.worker = worker
+    self.stream = stream
     input = worker.empty
     head = worker.empty
-    forwarded = worker.empty
+    out = worker.empty
+    addressUnit = StickyUnit(peer)
+    forwarded = ByteBuffer(
+      string: "X-Forwarded-For: \(peer)\r\nX-Forwarded-Proto: http\r\n")
     parser = RequestParser(limits: worker.headLimits)
     deadline = worker.now + worker.spans.clientIdle
   }
 
-  // MARK: Beginning and end
+  // MARK: End
 
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-  func channelActive(context: ChannelHandlerContext) {
-    let address = context.remoteAddress?.ipAddress ?? "unknown"
-    addressUnit = StickyUnit(address)
-    forwarded.writeString("X-Forwarded-For: \(address)\r\nX-Forwarded-Proto: http\r\n")
-    set(.idle, worker.spans.clientIdle)
-    if !worker.add(self) { context.close(promise: nil) }
-    context.fireChannelActive()
-  }
-
-  func channelInactive(context: ChannelHandlerContext) {
+  func streamClosed(hasFailed: Bool) {
     phase = .closed
     abandonAttempt()
-    out = nil
+    dropOut()
     worker.remove(self)
-    self.context = nil
-  }
-
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    context.close(promise: nil)
   }
 
   /// Between requests, with nothing of the next one read.
   var isIdle: Bool { phase == .head && input.readableBytes == 0 }
 
-  func closeIdle() { context?.close(promise: nil) }
+  func closeIdle() { stream.close() }
 
   /// Closes whatever is going on. A response that only the end of the connection delimits is ended by
   /// a reset, so that its truncation can be seen.
   func cut() {
-    if responseBegan, endsByClose, phase == .exchange,
-      let provider = context?.channel as? any SocketOptionProvider
-    {
-      _ = provider.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-    }
+    if responseBegan, endsByClose, phase == .exchange { stream.breakOnClose() }
     phase = .closed
     abandonAttempt()
-    context?.close(promise: nil)
+    stream.close()
   }
 
   // MARK: Input
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var buffer = unwrapInboundIn(data)
+  func streamRead(_ octets: inout ByteBuffer) {
     switch phase {
     case .lingering, .closed: return
     case .tunnel:
       set(.tunnel, worker.spans.tunnelIdle)
-      upstream?.write(buffer)
-      upstream?.flush()
+      upstream?.write(octets)
     case .head:
-      append(&buffer)
+      append(octets)
       processInput()
     case .exchange:
-      append(&buffer)
-      if hasSent { pumpBody() }
+      if hasSent, input.readableBytes == 0, !framer.isComplete {
+        // A body on its way need not be kept here first.
+        pumpBody(&octets)
+        if phase == .exchange || phase == .head { append(octets) }
+        if phase == .head { processInput() }
+      } else {
+        append(octets)
+        if hasSent { pumpInput() }
+      }
     }
+    updateReading()
   }
 
-  private func append(_ buffer: inout ByteBuffer) {
-    if input.readableBytes == 0 { input = buffer } else { input.writeBuffer(&buffer) }
+  private func append(_ octets: ByteBuffer) {
+    guard octets.readableBytes > 0 else { return }
+    if input.readableBytes == 0 { input.clear() }
+    input.writeImmutableBuffer(octets)
   }
 
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if let event = event as? ChannelEvent, event == .inputClosed { endInput() }
-    context.fireUserInboundEventTriggered(event)
+  /// Takes octets off the input, whose storage serves the next request.
+  func consumeInput(_ count: Int) {
+    input.moveReaderIndex(forwardBy: count)
+    if input.readableBytes == 0 { releaseInput() }
   }
+
+  func releaseInput() {
+    if input.capacity > Self.keptCapacity { input = worker.empty } else { input.clear() }
+  }
+
+  /// A buffer that grew beyond this is not kept from request to request.
+  static let keptCapacity = 4_096
+
+  func streamInputEnded() { endInput() }
 
   /// The client will send no more. It may still be waiting for an answer (RFC 9112 section 9.6).
   private func endInput() {
@@ -192,7 +186,7 @@ final class ClientConnection: ChannelDuplexHandler {
     switch phase {
     case .closed: break
     case .head: beginLingering()
-    case .lingering: if outputEnded { context?.close(promise: nil) }
+    case .lingering: if outputEnded { stream.close() }
     case .tunnel: upstream?.closeOutput()
     case .exchange:
       if bodyIsCutShort { cut() } else if isHeld { probeClient() }
@@ -232,11 +226,10 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Makes ready for the next request on this connection.
   func awaitNextRequest() {
     parser.reset()
-    head = worker.empty
-    if input.readableBytes == 0 { input = worker.empty }
+    if head.capacity > Self.keptCapacity { head = worker.empty }
     phase = .head
     set(.idle, worker.spans.clientIdle)
-    resumeReading()
+    updateReading()
     processInput()
   }
 
@@ -256,18 +249,11 @@ final class ClientConnection: ChannelDuplexHandler {
     }
   }
 
-  func read(context: ChannelHandlerContext) {
-    if mayRead { context.read() } else { withholdsRead = true }
-  }
+  /// Reads on as long as there is somewhere to put what comes.
+  func updateReading() { stream.setReading(mayRead) }
 
-  func resumeReading() {
-    guard withholdsRead, mayRead else { return }
-    withholdsRead = false
-    context?.read()
-  }
-
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
-    let isWritable = context.channel.isWritable
+  func streamWritabilityChanged() {
+    let isWritable = stream.isWritable
     upstream?.setPaused(!isWritable)
     switch phase {
     case .exchange where responseBegan:
@@ -278,17 +264,12 @@ final class ClientConnection: ChannelDuplexHandler {
       }
     case .head, .exchange, .tunnel, .lingering, .closed: break
     }
-    context.fireChannelWritabilityChanged()
   }
 
   /// Gives the client time to take what waits for it.
   func watchStall() {
-    stalledAt = unsentOctets
+    stalledAt = stream.pendingOctets
     set(.clientStalled, worker.spans.bodyProgress)
-  }
-
-  private var unsentOctets: Int {
-    (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
   }
 
   // MARK: Deadlines
@@ -305,7 +286,7 @@ final class ClientConnection: ChannelDuplexHandler {
     case .idle, .linger, .tunnel: cut()
     case .clientStalled:
       // A slow client is not a stalled one: only if it took nothing at all since the last look.
-      let waiting = unsentOctets
+      let waiting = stream.pendingOctets
       if waiting < stalledAt { watchStall() } else { cut() }
     case .readHead:
       keepsAlive = false

@@ -110,7 +110,7 @@ extension ServiceLane {
     guard !held.isEmpty, !held.isScheduled else { return }
     held.isScheduled = true
     // Not now: whoever says so is in the middle of ending its own request.
-    worker.loop.assumeIsolated().execute { [self] in
+    worker.loop.later { [self] in
       held.isScheduled = false
       settleHeld()
     }

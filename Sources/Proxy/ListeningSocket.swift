@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import Ports
 
 #if canImport(Glibc)
@@ -86,6 +87,29 @@ enum ListeningSocket {
       throw failure("listen on \(path)", code)
     }
     return descriptor
+  }
+
+  /// What a socket is bound to; `nil` for one that has no address and port.
+  static func address(of descriptor: CInt) -> SocketAddress? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return withUnsafeMutablePointer(to: &storage) { pointer -> SocketAddress? in
+      let found = pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        getsockname(descriptor, $0, &length)
+      }
+      guard found == 0 else { return nil }
+      switch Int32(pointer.pointee.ss_family) {
+      case AF_INET:
+        return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+          SocketAddress($0.pointee)
+        }
+      case AF_INET6:
+        return pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
+          SocketAddress($0.pointee)
+        }
+      default: return nil
+      }
+    }
   }
 
   private static func failure(_ what: String, _ code: Int32 = errno) -> PortError {

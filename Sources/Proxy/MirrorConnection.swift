@@ -2,45 +2,39 @@ import NIOCore
 import TrafficRouting
 
 /// The connection that carries one copy of a request, and only that.
-final class MirrorConnection: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
+final class MirrorConnection: StreamHandler {
   private let worker: Worker
-  private var context: ChannelHandlerContext?
+  private let stream: ByteStream
   private var copy: MirroredRequest?
   private var parser: ResponseParser
   private var framer = BodyFramer(.none)
   private var input: ByteBuffer
   private var headIsDone = false
-  private var hasFailed = false
 
-  init(worker: Worker) {
+  init(worker: Worker, stream: ByteStream) {
     self.worker = worker
+    self.stream = stream
     parser = ResponseParser(limits: worker.headLimits)
     input = worker.empty
+    stream.handler = self
   }
 
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
   func send(_ message: ByteBuffer, for copy: MirroredRequest) {
-    guard let context, context.channel.isActive else { return copy.shadowEnded(isWhole: false) }
+    guard stream.isOpen else { return copy.shadowEnded(isWhole: false) }
     self.copy = copy
-    context.writeAndFlush(wrapOutboundOut(message), promise: nil)
+    stream.write(message)
   }
 
   /// Closes without a word to the copy.
   func close() {
     copy = nil
-    context?.close(promise: nil)
+    stream.close()
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+  func streamRead(_ octets: inout ByteBuffer) {
     guard let copy else { return }
-    var buffer = unwrapInboundIn(data)
-    if headIsDone { return deliver(buffer, to: copy) }
-    input.writeBuffer(&buffer)
+    if headIsDone { return deliver(octets, to: copy) }
+    input.writeBuffer(&octets)
     readHeads(for: copy)
   }
 
@@ -81,12 +75,7 @@ final class MirrorConnection: ChannelInboundHandler {
     copy.shadowEnded(isWhole: isWhole)
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    hasFailed = true
-    context.close(promise: nil)
-  }
-
-  func channelInactive(context: ChannelHandlerContext) {
+  func streamClosed(hasFailed: Bool) {
     end(isWhole: headIsDone && framer.mayEndHere && !hasFailed)
   }
 }

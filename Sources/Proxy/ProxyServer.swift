@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Glibc
 public import Logging
 import NIOCore
 import NIOPosix
@@ -8,17 +9,10 @@ public import SegueModel
 import Synchronization
 import TrafficRouting
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// A running proxy: its event loops, its listener, its control socket.
 public final class ProxyServer: Sendable {
   private let configuration: ProxyConfiguration
   private let logger: Logger
-  private let group: MultiThreadedEventLoopGroup
   private let controlGroup: MultiThreadedEventLoopGroup
   private let workers: [Worker]
   private let keeper: TableKeeper
@@ -31,7 +25,8 @@ public final class ProxyServer: Sendable {
   private let stopped = Gate()
 
   private struct State {
-    var listener: (any Channel)?
+    /// The listening socket; -1: not open, or closed.
+    var listener: CInt = -1
     var control: (any Channel)?
     var address = ""
     var port = 0
@@ -43,13 +38,12 @@ public final class ProxyServer: Sendable {
     self.configuration = configuration
     self.logger = logger
     let threads = max(configuration.threads, 1)
-    group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let share = max(DescriptorLimit.raise(wanting: configuration.limits.connections) / threads, 1)
     let comparer = comparer
-    workers = group.makeIterator().map { loop in
+    workers = (0..<threads).map { _ in
       Worker(
-        loop: loop, limits: configuration.limits, connectionLimit: share, loops: threads,
+        limits: configuration.limits, connectionLimit: share, loops: threads,
         seed: UInt64.random(in: .min ... .max), comparer: comparer)
     }
     let controlLoop = controlGroup.next()
@@ -88,7 +82,7 @@ public final class ProxyServer: Sendable {
   }
 
   private func open() async throws {
-    for worker in workers { try await worker.loop.submit { worker.start() }.get() }
+    for (index, worker) in workers.enumerated() { worker.start(name: "segue-loop-\(index)") }
     let keeper = keeper
     try await controlGroup.next().flatSubmit { keeper.restore() }.get()
     // The control socket tells two proxies of one state directory apart, so it is taken first; it
@@ -109,29 +103,22 @@ public final class ProxyServer: Sendable {
     let descriptor =
       try ListeningSocket.inherited(environment, pid: getpid())
       ?? ListeningSocket.tcp(host: configuration.host, port: configuration.port)
-    let workersByLoop = Dictionary(
-      uniqueKeysWithValues: workers.map { (ObjectIdentifier($0.loop), $0) })
-    let channel = try await ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: ListeningSocket.backlog)
-      .serverChannelOption(.maxMessagesPerRead, value: 64)
-      .childChannelOption(.allowRemoteHalfClosure, value: true)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.maxMessagesPerRead, value: 4)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          guard let worker = workersByLoop[ObjectIdentifier(channel.eventLoop)] else {
-            preconditionFailure("a client came to a loop without a worker")
-          }
-          try channel.pipeline.syncOperations.addHandler(ClientConnection(worker: worker))
-        }
-      }
-      .withBoundSocket(descriptor).get()
-    let address = channel.localAddress
+    let flags = fcntl(descriptor, F_GETFL)
+    _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
+    // Connections inherit it.
+    var on: Int32 = 1
+    setsockopt(
+      descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    let address = ListeningSocket.address(of: descriptor)
     let text = "\(address?.ipAddress ?? configuration.host):\(address?.port ?? 0)"
     state.withLock { state in
-      state.listener = channel
+      state.listener = descriptor
       state.address = text
       state.port = address?.port ?? 0
+    }
+    let workers = workers
+    for worker in workers {
+      worker.loop.execute { worker.accept(from: descriptor, among: workers) }
     }
     logger.info("proxy is listening", metadata: ["address": "\(text)"])
     try writeAddress(text)
@@ -190,18 +177,28 @@ public final class ProxyServer: Sendable {
   /// Begins to shut down, once; later calls change nothing.
   func beginShutdown(within deadline: Milliseconds?) {
     let deadline = deadline ?? configuration.limits.shutdown
-    let begun = state.withLock { state -> (listener: (any Channel)?, control: (any Channel)?)? in
+    let begun = state.withLock { state -> (listener: CInt, control: (any Channel)?)? in
       guard !state.isDraining else { return nil }
       state.isDraining = true
+      defer { state.listener = -1 }
       return (state.listener, state.control)
     }
     guard let begun else { return }
     logger.info("proxy is shutting down", metadata: ["deadline": "\(deadline)"])
-    begun.listener?.close(promise: nil)
-    let empty = workers.map { worker in
-      worker.loop.flatSubmit { worker.drain(within: deadline) }
+    let loop = controlGroup.next()
+    let deaf = workers.map { $0.perform(answerOn: loop) { $0.stopAccepting() } }
+    EventLoopFuture.andAllComplete(deaf, on: loop).whenComplete { _ in
+      if begun.listener >= 0 { close(begun.listener) }
     }
-    EventLoopFuture.andAllComplete(empty, on: controlGroup.next()).whenComplete { [self] _ in
+    let empty = workers.map { worker in
+      let promise = loop.makePromise(of: Void.self)
+      let isHeard = worker.loop.execute {
+        worker.drain(within: deadline) { promise.succeed() }
+      }
+      if !isHeard { promise.succeed() }
+      return promise.futureResult
+    }
+    EventLoopFuture.andAllComplete(empty, on: loop).whenComplete { [self] _ in
       begun.control?.close(promise: nil)
       unlink(configuration.controlSocket)
       drained.open()
@@ -220,15 +217,21 @@ public final class ProxyServer: Sendable {
       return !state.isStopped
     }
     guard isFirst else { return await stopped.wait() }
-    for worker in workers { try? await worker.loop.submit { worker.stop() }.get() }
     // What is being compared still reports to its event loop.
     await withCheckedContinuation { done in comparer.async { done.resume() } }
-    for group in [group, controlGroup] {
-      do {
-        try await group.shutdownGracefully()
-      } catch {
-        logger.error("an event loop did not end", metadata: ["reason": "\(error)"])
-      }
+    for worker in workers {
+      worker.stop()
+      await worker.loop.waitUntilEnded()
+    }
+    let listener = state.withLock { state in
+      defer { state.listener = -1 }
+      return state.listener
+    }
+    if listener >= 0 { close(listener) }
+    do {
+      try await controlGroup.shutdownGracefully()
+    } catch {
+      logger.error("the control loop did not end", metadata: ["reason": "\(error)"])
     }
     stopped.open()
   }

@@ -93,7 +93,7 @@ final class TableKeeper: @unchecked Sendable {
   private func switchWorkers() -> EventLoopFuture<Void> {
     let (tables, addresses, lost) = (tables.tables, addresses, isLost)
     let switched = workers.map { worker in
-      worker.loop.submit { worker.adopt(tables, addresses: addresses, lost: lost) }
+      worker.perform(answerOn: loop) { $0.adopt(tables, addresses: addresses, lost: lost) }
     }
     return EventLoopFuture.andAllSucceed(switched, on: loop)
   }
@@ -116,7 +116,7 @@ final class TableKeeper: @unchecked Sendable {
 
   /// What every event loop counted, added up.
   func report() -> EventLoopFuture<[ServiceReport]> {
-    let parts = workers.map { worker in worker.loop.submit { worker.report } }
+    let parts = workers.map { worker in worker.perform(answerOn: loop) { $0.report } }
     return EventLoopFuture.whenAllSucceed(parts, on: loop).map(ReportMerge.merge)
   }
 
@@ -124,7 +124,7 @@ final class TableKeeper: @unchecked Sendable {
     let services = tables.tables.map { table in
       ProxyStatus.Service(key: table.key, generation: table.generation)
     }
-    let counts = workers.map { worker in worker.loop.submit { worker.connectionCount } }
+    let counts = workers.map { worker in worker.perform(answerOn: loop) { $0.connectionCount } }
     return EventLoopFuture.whenAllSucceed(counts, on: loop).map { counts in
       (services, counts.reduce(0, +))
     }

@@ -2,16 +2,8 @@ import NIOCore
 import SegueModel
 import TrafficRouting
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// One connection to an instance: busy with one request, tunnelling, or unused in its pool.
-final class UpstreamConnection: ChannelDuplexHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
+final class UpstreamConnection: StreamHandler {
   private enum State {
     /// Connected, and not yet given a request, or unused in the pool.
     case unused
@@ -21,53 +13,42 @@ final class UpstreamConnection: ChannelDuplexHandler {
   }
 
   private let worker: Worker
-  var instance: Instance?
-  private var context: ChannelHandlerContext?
+  private let stream: ByteStream
+  private let instance: Instance
   private var state = State.unused
   private(set) var parser: ResponseParser
   private var method = RequestMethod.get
   private var framer = BodyFramer(.none)
   private var framing = BodyFraming.none
   private var input: ByteBuffer
+  /// What came right behind the head of a 101.
+  private var early: ByteBuffer
   private var headIsDone = false
   private var hasReceived = false
-  private var hasFailed = false
   private var hasServed = false
-  private var isPaused = false
-  private var withholdsRead = false
   private(set) var idleSince: UInt64 = 0
   private(set) var idleDeadline: UInt64 = 0
 
-  init(worker: Worker) {
+  init(worker: Worker, stream: ByteStream, to instance: Instance) {
     self.worker = worker
+    self.stream = stream
+    self.instance = instance
     parser = ResponseParser(limits: worker.headLimits)
     input = worker.empty
+    early = worker.empty
+    stream.handler = self
   }
 
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
   var isUsable: Bool {
-    if case .unused = state { return context?.channel.isActive ?? false }
+    if case .unused = state { return stream.isOpen }
     return false
   }
 
-  var isWritable: Bool { context?.channel.isWritable ?? false }
+  var isWritable: Bool { stream.isWritable }
 
   /// Asks the kernel whether an end of stream waits unread: the one thing an event loop that has not
   /// come round yet cannot know.
-  func peerIsStillThere() -> Bool {
-    #if os(Linux)
-      guard let provider = context?.channel as? any SocketOptionProvider else { return false }
-      var established = false
-      provider.getTCPInfo().assumeIsolated().whenSuccess { info in
-        established = info.tcpi_state == UInt8(TCP_ESTABLISHED)
-      }
-      return established
-    #else
-      return true
-    #endif
-  }
+  func peerIsStillThere() -> Bool { stream.isQuiet() }
 
   // MARK: The request's way
 
@@ -80,27 +61,26 @@ final class UpstreamConnection: ChannelDuplexHandler {
     framing = .none
   }
 
-  func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
-  func flush() { context?.flush() }
-  func closeOutput() { context?.close(mode: .output, promise: nil) }
+  func write(_ octets: ByteBuffer) { stream.write(octets) }
+  func closeOutput() { stream.closeOutput {} }
 
   /// Closes without a word to whoever used it.
   func discard() {
     if case .closed = state { return }
     state = .closed
-    context?.close(promise: nil)
+    stream.close()
   }
 
   /// Everything from now on is another protocol.
   func becomeTunnel() -> ByteBuffer {
     if case .busy(let client) = state { state = .tunnel(client) }
-    defer { input = worker.empty }
-    return input
+    defer { early = worker.empty }
+    return early
   }
 
   /// Goes back to its pool after a whole exchange.
   func release() {
-    guard let instance, context?.channel.isActive ?? false else { return discard() }
+    guard stream.isOpen else { return discard() }
     state = .unused
     hasServed = true
     setPaused(false)
@@ -116,55 +96,60 @@ final class UpstreamConnection: ChannelDuplexHandler {
 
   // MARK: The response's way
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var buffer = unwrapInboundIn(data)
+  func streamRead(_ octets: inout ByteBuffer) {
     switch state {
     case .closed: return
     case .unused:
       // An instance that speaks out of turn cannot be trusted with the next request.
       leavePool()
       discard()
-    case .tunnel(let client): client.sendTunnelled(buffer)
+    case .tunnel(let client): client.sendTunnelled(octets)
     case .busy(let client):
       hasReceived = true
       if headIsDone {
-        deliver(&buffer, to: client)
+        deliver(&octets, to: client)
+      } else if input.readableBytes == 0 {
+        readHeads(from: &octets, for: client)
+        if !headIsDone, case .busy = state { input.writeImmutableBuffer(octets) }
       } else {
-        if input.readableBytes == 0 { input = buffer } else { input.writeBuffer(&buffer) }
-        readHeads(for: client)
+        input.writeImmutableBuffer(octets)
+        var whole = input
+        input = worker.empty
+        readHeads(from: &whole, for: client)
+        if !headIsDone, case .busy = state { input = whole }
       }
     }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) {
+  func streamReadComplete() {
     switch state {
     case .busy(let client), .tunnel(let client): client.flushOut()
     case .unused, .closed: break
     }
   }
 
-  private func readHeads(for client: ClientConnection) {
+  /// Leaves in `octets` what is no whole head.
+  private func readHeads(from octets: inout ByteBuffer, for client: ClientConnection) {
     while true {
       do {
-        guard try parser.parse(input.readableBytesUInt8Span) else { return }
+        guard try parser.parse(octets.readableBytesUInt8Span) else { return }
       } catch {
         discard()
         return client.attemptFailed(.notUnderstood)
       }
-      guard let head = input.readSlice(length: parser.length) else { return }
+      guard let head = octets.readSlice(length: parser.length) else { return }
       guard parser.isInterim else {
         headIsDone = true
         framing = parser.bodyFraming(answering: method)
         framer = BodyFramer(framing)
+        early = parser.status == 101 ? octets : worker.empty
         guard client.beginResponse(parser, head: head, framing: framing) else { return }
         break
       }
       client.forwardInterim(parser, head: head)
       parser.reset()
     }
-    var rest = input
-    input = worker.empty
-    deliver(&rest, to: client)
+    deliver(&octets, to: client)
   }
 
   private func deliver(_ buffer: inout ByteBuffer, to client: ClientConnection) {
@@ -205,12 +190,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
 
   // MARK: Endings
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    hasFailed = true
-    context.close(promise: nil)
-  }
-
-  func channelInactive(context: ChannelHandlerContext) {
+  func streamClosed(hasFailed: Bool) {
     let before = state
     state = .closed
     switch before {
@@ -228,25 +208,15 @@ final class UpstreamConnection: ChannelDuplexHandler {
     }
   }
 
-  private func leavePool() { instance?.idle.removeAll { $0 === self } }
+  private func leavePool() { instance.idle.removeAll { $0 === self } }
 
   // MARK: Back-pressure
 
-  func setPaused(_ paused: Bool) {
-    isPaused = paused
-    if !paused, withholdsRead {
-      withholdsRead = false
-      context?.read()
-    }
-  }
+  func setPaused(_ isPaused: Bool) { stream.setReading(!isPaused) }
 
-  func read(context: ChannelHandlerContext) {
-    if isPaused { withholdsRead = true } else { context.read() }
-  }
-
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
+  func streamWritabilityChanged() {
     switch state {
-    case .busy(let client), .tunnel(let client): client.resumeReading()
+    case .busy(let client), .tunnel(let client): client.updateReading()
     case .unused, .closed: break
     }
   }

@@ -1,22 +1,10 @@
 import Dispatch
 import NIOCore
-import NIOPosix
 import SegueModel
 import TrafficRouting
 
 /// Copies of requests.
 extension Worker {
-  func makeMirrorConnector() -> ClientBootstrap {
-    ClientBootstrap(group: loop)
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .connectTimeout(.milliseconds(limits.connect.count))
-      .channelInitializer { [unowned self] channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(MirrorConnection(worker: self))
-        }
-      }
-  }
-
   /// Sends a copy of the client's request, which is whole, unless too many are under way.
   func startCopy(of client: ClientConnection, to lane: MirrorLane) -> MirroredRequest? {
     let instances = lane.lane.instances
@@ -24,7 +12,7 @@ extension Worker {
       InstanceStanding(
         inFlight: instances[index].inFlight, isPenalised: instances[index].penalisedUntil > now)
     }
-    guard let index, copies.count < limits.mirroredRequests, let mirrorConnector else {
+    guard let index, copies.count < limits.mirroredRequests else {
       lane.tally.noteSkipped()
       return nil
     }
@@ -32,7 +20,7 @@ extension Worker {
     lastCopy += 1
     let copy = MirroredRequest(client, to: instance, lane: lane, id: lastCopy)
     copies[lastCopy] = copy
-    var message = allocator.buffer(
+    var message = ByteBufferAllocator().buffer(
       capacity: client.head.readableBytes + 384 + (client.replay?.readableBytes ?? 0))
     MessageWriter.writeRequest(
       client.parser, head: client.head,
@@ -41,11 +29,8 @@ extension Worker {
         framing: client.framing, isCopy: true),
       to: &message)
     if let body = client.replay { message.writeImmutableBuffer(body) }
-    mirrorConnector.connect(to: instance.address).assumeIsolated().whenComplete { result in
-      let channel = try? result.get()
-      copy.connected(
-        try? channel?.pipeline.syncOperations.handler(type: MirrorConnection.self),
-        message: message)
+    connect(to: instance.address) { [unowned self] stream in
+      copy.connected(stream.map { MirrorConnection(worker: self, stream: $0) }, message: message)
     }
     return copy
   }

@@ -1,23 +1,26 @@
 import Dispatch
 import Logging
 import NIOCore
-import NIOPosix
 import SegueModel
+import Synchronization
 import TrafficRouting
 
 /// Everything one event loop knows: its tables, its counters, its connections.
 ///
 /// Unchecked, because every member is touched on `loop` alone; no lock is on a request's path.
 final class Worker: @unchecked Sendable {
-  let loop: any EventLoop
+  let loop = SocketLoop()
   let limits: ProxyLimits
   let headLimits: HeadLimits
   let spans: Spans
-  let allocator = ByteBufferAllocator()
   let empty = ByteBuffer()
+  /// A message on its way to an instance, for as long as it takes to write it.
+  var outgoing = ByteBufferAllocator().buffer(capacity: 4_096)
+  /// Buffers for answers, which have theirs only while they pass.
+  private var spare: [ByteBuffer] = []
   var random: FastRandom
   /// Uptime in nanoseconds, no older than one tick.
-  private(set) var now = NIODeadline.now().uptimeNanoseconds
+  private(set) var now = SocketLoop.uptime()
   private(set) var matcher = RouteMatcher([])
   /// In the order of the tables; what the matcher's answers index.
   private(set) var services: [ServiceLane] = []
@@ -34,22 +37,31 @@ final class Worker: @unchecked Sendable {
   var lastCopy: UInt64 = 0
   /// Where answers are compared.
   let comparer: DispatchQueue
-  private(set) var mirrorConnector: ClientBootstrap?
   /// The tables on disk were damaged and nobody has brought new ones: no route is then not the
   /// client's mistake.
   var lostTables = false
   private(set) var isDraining = false
   private var drainingSince: UInt64 = 0
   private var clients: [ClientConnection] = []
-  private var drained: EventLoopPromise<Void>?
-  private var connector: ClientBootstrap?
-  private var ticker: RepeatedTask?
+  private var drained: (@Sendable () -> Void)?
+  private var cutTimer: LoopTimer?
+  private var acceptor: Acceptor?
+  private var connecting: [Connecting] = []
   private let connectionLimit: Int
+  /// Client connections, for whoever hands out new ones.
+  let load = Atomic<Int>(0)
+
+  /// A connection to an instance that is not there yet.
+  private struct Connecting {
+    let stream: StreamSocket
+    let deadline: UInt64
+  }
 
   /// The limits in nanoseconds, worked out once.
   struct Spans {
     let readHead, clientIdle, responseHead, bodyProgress, responseSilence, tunnelIdle: UInt64
     let linger, poolIdle, poolIdleOnce, penalty, drainIdle, releaseGrace, mirrorAnswer: UInt64
+    let connect: UInt64
 
     init(_ limits: ProxyLimits) {
       readHead = ProxyLimits.nanoseconds(limits.readHead)
@@ -65,6 +77,7 @@ final class Worker: @unchecked Sendable {
       drainIdle = ProxyLimits.nanoseconds(limits.drainIdle)
       releaseGrace = ProxyLimits.nanoseconds(limits.releaseGrace)
       mirrorAnswer = ProxyLimits.nanoseconds(limits.mirrorAnswer)
+      connect = ProxyLimits.nanoseconds(limits.connect)
     }
   }
 
@@ -72,12 +85,10 @@ final class Worker: @unchecked Sendable {
   ///   - loops: how many workers there are.
   ///   - comparer: where answers to copied requests are compared.
   init(
-    loop: any EventLoop, limits: ProxyLimits, connectionLimit: Int, loops: Int, seed: UInt64,
-    comparer: DispatchQueue
+    limits: ProxyLimits, connectionLimit: Int, loops: Int, seed: UInt64, comparer: DispatchQueue
   ) {
     releaseLimit = max(limits.releasedPerInstance / max(loops, 1), 1)
     self.comparer = comparer
-    self.loop = loop
     self.limits = limits
     self.connectionLimit = connectionLimit
     headLimits = HeadLimits(
@@ -86,37 +97,43 @@ final class Worker: @unchecked Sendable {
     random = FastRandom(seed: seed)
   }
 
-  /// Must be called on the loop before the first connection.
-  func start() {
-    loop.preconditionInEventLoop()
-    connector = ClientBootstrap(group: loop)
-      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .channelOption(.maxMessagesPerRead, value: 4)
-      .connectTimeout(.milliseconds(limits.connect.count))
-      .channelInitializer { [unowned self] channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(UpstreamConnection(worker: self))
-        }
+  /// Starts the loop's thread and its regular look at deadlines.
+  func start(name: String) {
+    loop.start(name: name)
+    loop.execute { [self] in
+      loop.schedule(after: ProxyLimits.nanoseconds(limits.tick), repeats: true) { [unowned self] in
+        sweep()
       }
-    mirrorConnector = makeMirrorConnector()
-    let tick = TimeAmount.milliseconds(limits.tick.count)
-    ticker = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { [unowned self] _ in
-      sweep()
     }
   }
 
+  /// Closes everything and ends the loop.
   func stop() {
-    ticker?.cancel()
-    ticker = nil
-    for service in services { service.retire() }
-    for service in retired { service.retire() }
-    abandonCopies()
+    loop.execute { [self] in
+      stopAccepting()
+      for client in clients { client.cut() }
+      for service in services { service.retire() }
+      for service in retired { service.retire() }
+      abandonCopies()
+    }
+    loop.stop()
+  }
+
+  /// Does `body` on the worker's loop; the result comes on `answerLoop`.
+  func perform<Value: Sendable>(
+    answerOn answerLoop: any EventLoop, _ body: @escaping @Sendable (Worker) -> Value
+  ) -> EventLoopFuture<Value> {
+    let promise = answerLoop.makePromise(of: Value.self)
+    if !loop.execute({ [self] in promise.succeed(body(self)) }) {
+      promise.fail(EventLoopError.shutdown)
+    }
+    return promise.futureResult
   }
 
   /// Reads the clock; the moment then also serves as ``now``.
   @discardableResult
   func readClock() -> UInt64 {
-    now = NIODeadline.now().uptimeNanoseconds
+    now = SocketLoop.uptime()
     return now
   }
 
@@ -124,6 +141,7 @@ final class Worker: @unchecked Sendable {
     readClock()
     for service in services { service.sweep(now: now) }
     for client in clients { client.check(now: now) }
+    for attempt in connecting where attempt.deadline <= now { attempt.stream.abandonConnecting() }
     checkCopies(now: now)
     if isDraining, now >= drainingSince + spans.drainIdle {
       for client in clients where client.isIdle { client.closeIdle() }
@@ -135,7 +153,7 @@ final class Worker: @unchecked Sendable {
 
   /// Goes over to a new set of tables; nothing in flight notices.
   func adopt(_ tables: [ServiceTable], addresses: [Endpoint: SocketAddress], lost: Bool) {
-    loop.preconditionInEventLoop()
+    loop.preconditionOnLoop()
     lostTables = lost
     let before = services + retired
     services = tables.map { table in
@@ -179,12 +197,47 @@ final class Worker: @unchecked Sendable {
 
   // MARK: Clients
 
-  /// - Returns: whether there is room for one more.
-  func add(_ client: ClientConnection) -> Bool {
-    guard clients.count < connectionLimit else { return false }
+  /// Takes clients off `listener`, which stays its owner's. One that another worker has more room
+  /// for is handed to it.
+  func accept(from listener: CInt, among workers: [Worker]) {
+    let acceptor = Acceptor(listener, on: loop) { [unowned self] descriptor, peer in
+      let own = load.load(ordering: .relaxed)
+      let other = workers.min {
+        $0.load.load(ordering: .relaxed) < $1.load.load(ordering: .relaxed)
+      }
+      if let other, other !== self, other.load.load(ordering: .relaxed) + Self.unevenness < own,
+        other.loop.execute({ other.take(descriptor, from: peer) })
+      {
+        return
+      }
+      take(descriptor, from: peer)
+    }
+    self.acceptor = acceptor
+    acceptor.open()
+  }
+
+  /// Connections that one loop may have more than another before it hands new ones over.
+  private static let unevenness = 4
+
+  func stopAccepting() {
+    acceptor?.close()
+    acceptor = nil
+  }
+
+  private func take(_ descriptor: CInt, from peer: PeerAddress) {
+    let stream = StreamSocket(descriptor, on: loop, mayBeHalfOpen: true)
+    guard clients.count < connectionLimit else { return stream.close() }
+    readClock()
+    let client = ClientConnection(worker: self, stream: stream, peer: peer.text)
+    add(client)
+    stream.handler = client
+    _ = stream.open()
+  }
+
+  private func add(_ client: ClientConnection) {
     client.slot = clients.count
     clients.append(client)
-    return true
+    load.store(clients.count, ordering: .relaxed)
   }
 
   func remove(_ client: ClientConnection) {
@@ -195,30 +248,47 @@ final class Worker: @unchecked Sendable {
       last.slot = client.slot
     }
     client.slot = -1
-    if clients.isEmpty { drained?.succeed() }
+    load.store(clients.count, ordering: .relaxed)
+    if clients.isEmpty { finishDraining() }
   }
 
   var connectionCount: Int { clients.count }
 
-  /// Announces the end on every next response, and succeeds when the last client has gone or
-  /// was cut at the deadline.
-  func drain(within deadline: Milliseconds) -> EventLoopFuture<Void> {
-    loop.preconditionInEventLoop()
-    if let drained { return drained.futureResult }
+  /// Announces the end on every next response, and calls `body` when the last client has gone or was
+  /// cut at the deadline.
+  func drain(within deadline: Milliseconds, then body: @escaping @Sendable () -> Void) {
+    loop.preconditionOnLoop()
+    stopAccepting()
     isDraining = true
     drainingSince = readClock()
     for lane in services { lane.settleHeld() }
-    let promise = loop.makePromise(of: Void.self)
-    drained = promise
-    if clients.isEmpty {
-      promise.succeed()
-      return promise.futureResult
-    }
-    let cut = loop.scheduleTask(in: .milliseconds(deadline.count)) { [unowned self] in
+    drained = body
+    if clients.isEmpty { return finishDraining() }
+    cutTimer = loop.schedule(after: ProxyLimits.nanoseconds(deadline)) { [unowned self] in
       for client in clients { client.cut() }
     }
-    promise.futureResult.whenComplete { _ in cut.cancel() }
-    return promise.futureResult
+  }
+
+  private func finishDraining() {
+    guard let drained else { return }
+    self.drained = nil
+    cutTimer?.cancel()
+    drained()
+  }
+
+  // MARK: Buffers
+
+  /// An empty buffer, which is to come back.
+  func borrowBuffer() -> ByteBuffer {
+    spare.popLast() ?? ByteBufferAllocator().buffer(capacity: 2_048)
+  }
+
+  func giveBack(_ buffer: inout ByteBuffer) {
+    guard spare.count < 64, buffer.capacity <= 65_536 else { return }
+    var returned = ByteBuffer()
+    swap(&returned, &buffer)
+    returned.clear()
+    spare.append(returned)
   }
 
   // MARK: Instances
@@ -254,17 +324,19 @@ final class Worker: @unchecked Sendable {
     instance.idle.append(connection)
   }
 
-  /// Opens a connection; the result comes on the loop.
-  func connect(
-    to instance: Instance, then body: @escaping (UpstreamConnection?) -> Void
-  ) {
-    guard let connector else { preconditionFailure("the worker has not been started") }
-    connector.connect(to: instance.address).assumeIsolated().whenComplete { result in
-      guard case .success(let channel) = result,
-        let upstream = try? channel.pipeline.syncOperations.handler(type: UpstreamConnection.self)
-      else { return body(nil) }
-      upstream.instance = instance
-      body(upstream)
+  /// Opens a connection to an instance.
+  ///
+  /// - Parameter body: called once, perhaps at once; with `nil` when there was nobody in time.
+  func connect(to address: SocketAddress, then body: @escaping (StreamSocket?) -> Void) {
+    var isDone = false
+    var begun: StreamSocket?
+    begun = StreamSocket.connect(to: address, on: loop) { [unowned self] stream in
+      isDone = true
+      if let begun { connecting.removeAll { $0.stream === begun } }
+      body(stream)
+    }
+    if !isDone, let begun {
+      connecting.append(Connecting(stream: begun, deadline: now + spans.connect))
     }
   }
 

@@ -159,6 +159,14 @@ extern const int SEGUE_SOCK_CLOEXEC;
 int segue_accept4(
     int listener, struct sockaddr *_Nullable address, unsigned int *_Nullable length, int flags);
 
+/// `send(2)` that never raises SIGPIPE; begun again when a signal interrupts it.
+ssize_t segue_send(int socket, const void *_Nonnull data, size_t count);
+
+/// Writes the address of an IPv4 or IPv6 socket as text, without its port, and an IPv4 address that
+/// came mapped into IPv6 plainly. `capacity` must be at least 46. Fails for other families.
+bool segue_address_text(
+    const struct sockaddr *_Nonnull address, char *_Nonnull text, unsigned int capacity);
+
 struct segue_credentials {
   pid_t pid;
   uid_t uid;
@@ -190,6 +198,8 @@ extern const uint32_t SEGUE_EPOLL_HANGUP;
 extern const uint32_t SEGUE_EPOLL_PEER_CLOSED;
 extern const uint32_t SEGUE_EPOLL_EDGE;
 extern const uint32_t SEGUE_EPOLL_ONESHOT;
+/// Of several epolls that wait for one descriptor, not all are woken.
+extern const uint32_t SEGUE_EPOLL_EXCLUSIVE;
 
 struct segue_epoll_event {
   uint32_t events;
