@@ -69,4 +69,7 @@ public struct ProxyStatus: Hashable, Codable, Sendable {
   public var connections: Int
   /// The proxy is on its way out and accepts no one new.
   public var isDraining: Bool
+  /// The number of its listening socket's descriptor, for whoever may take a copy
+  /// (pidfd_getfd(2)); `nil` once it is closed.
+  public var listener: Int32?
 }

@@ -12,17 +12,21 @@ public struct ProxyConfiguration: Hashable, Sendable {
   public var stateDirectory: String
   /// Event loops; each is one thread.
   public var threads: Int
+  /// Takes over from the proxy that runs with the same control socket and state directory: its
+  /// listening socket, its tables, and then its clients. `host` and `port` are ignored.
+  public var takesOver: Bool
   public var limits: ProxyLimits
 
   public init(
     host: String = "127.0.0.1", port: Int = 0, controlSocket: String, stateDirectory: String,
-    threads: Int = 2, limits: ProxyLimits = ProxyLimits()
+    threads: Int = 2, takesOver: Bool = false, limits: ProxyLimits = ProxyLimits()
   ) {
     self.host = host
     self.port = port
     self.controlSocket = controlSocket
     self.stateDirectory = stateDirectory
     self.threads = threads
+    self.takesOver = takesOver
     self.limits = limits
   }
 }
@@ -84,6 +88,8 @@ public struct ProxyLimits: Hashable, Sendable {
   /// How long an idle client connection is kept open once the proxy is shutting down, for the request
   /// that may already be on its way.
   public var drainIdle = Milliseconds.seconds(2)
+  /// For each answer of the other proxy while one takes over from the other.
+  public var handover = Milliseconds.seconds(10)
   /// From SIGTERM until what is left is cut.
   public var shutdown = Milliseconds.seconds(30)
 

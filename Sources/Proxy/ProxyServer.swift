@@ -30,6 +30,9 @@ public final class ProxyServer: Sendable {
     var control: (any Channel)?
     var address = ""
     var port = 0
+    /// Where the control socket's file is.
+    var controlPath: String
+    var desk: HandoverDesk?
     var isDraining = false
     var isStopped = false
   }
@@ -50,7 +53,7 @@ public final class ProxyServer: Sendable {
     keeper = TableKeeper(
       loop: controlLoop, workers: workers,
       file: StateFile(directory: configuration.stateDirectory), logger: logger)
-    state = Mutex(State())
+    state = Mutex(State(controlPath: configuration.controlSocket))
   }
 
   /// Starts serving by the last good tables.
@@ -83,13 +86,17 @@ public final class ProxyServer: Sendable {
 
   private func open() async throws {
     for (index, worker) in workers.enumerated() { worker.start(name: "segue-loop-\(index)") }
-    let keeper = keeper
-    try await controlGroup.next().flatSubmit { keeper.restore() }.get()
+    if configuration.takesOver { return try await takeOver() }
+    try await restoreTables()
     // The control socket tells two proxies of one state directory apart, so it is taken first; it
     // answers last, so that whoever is answered finds the proxy serving.
     let control = try ListeningSocket.unix(path: configuration.controlSocket)
     do {
-      try await openListener()
+      let environment = ProcessInfo.processInfo.environment
+      try listen(
+        on: ListeningSocket.inherited(environment, pid: getpid())
+          ?? ListeningSocket.tcp(host: configuration.host, port: configuration.port))
+      try openDesk()
     } catch {
       close(control)
       unlink(configuration.controlSocket)
@@ -98,11 +105,85 @@ public final class ProxyServer: Sendable {
     try await answerControl(control)
   }
 
-  private func openListener() async throws {
-    let environment = ProcessInfo.processInfo.environment
-    let descriptor =
-      try ListeningSocket.inherited(environment, pid: getpid())
-      ?? ListeningSocket.tcp(host: configuration.host, port: configuration.port)
+  private func restoreTables() async throws {
+    let keeper = keeper
+    try await controlGroup.next().flatSubmit { keeper.restore() }.get()
+  }
+
+  /// Takes the place of the proxy that runs (``HandoverWire``).
+  private func takeOver() async throws {
+    let (path, patience) = (configuration.controlSocket, configuration.limits.handover)
+    let inheritance = try await Blocking.run { () throws(PortError) in
+      try Inheritance.claim(path, patience: patience)
+    }
+    // What happens now is bounded by the other side's patience: if it loses that, it goes on, and we
+    // end.
+    let next = HandoverWire.nextControl(path)
+    let control: CInt
+    do {
+      try await restoreTables()
+      control = try ListeningSocket.unix(path: next)
+    } catch {
+      inheritance.abandon()
+      throw error
+    }
+    do {
+      try listen(on: inheritance.listener)
+      try await answerControl(control)
+      let ancestor = try await Blocking.run { () throws(PortError) in try inheritance.confirm() }
+      if let ancestor {
+        let keeper = keeper
+        try await controlGroup.next().submit { keeper.adopt(Ancestor(path: ancestor)) }.get()
+      }
+      try openDesk()
+      logger.info("proxy has taken over", metadata: ["from": "\(inheritance.pid)"])
+    } catch {
+      unlink(next)
+      beginShutdown(within: nil)
+      await drained.wait()
+      throw error
+    }
+  }
+
+  /// Lets another proxy take over from this one.
+  private func openDesk() throws {
+    let desk = try HandoverDesk(
+      beside: configuration.controlSocket, patience: configuration.limits.handover, logger: logger)
+    let loop = controlGroup.next()
+    let keeper = keeper
+    desk.open(
+      HandoverDesk.Estate(
+        listener: { [self] in state.withLock { $0.listener >= 0 ? $0.listener : nil } },
+        freeze: { isFrozen in loop.execute { keeper.isFrozen = isFrozen } },
+        yield: { [self] () throws(HandoverFailure) in try yieldControl() }))
+    state.withLock { $0.desk = desk }
+  }
+
+  /// Gives the control socket's path to the heir, which listens beside it, and begins to drain.
+  private func yieldControl() throws(HandoverFailure) -> String {
+    let path = configuration.controlSocket
+    let own = "\(path).\(getpid())"
+    unlink(own)
+    // The path leads to one of us at any moment.
+    guard link(path, own) == 0, rename(HandoverWire.nextControl(path), path) == 0 else {
+      let reason = String(cString: strerror(errno))
+      unlink(own)
+      throw .system("the control socket cannot be handed over: \(reason)")
+    }
+    let desk = state.withLock { state in
+      state.controlPath = own
+      defer { state.desk = nil }
+      return state.desk
+    }
+    unlink(HandoverWire.path(beside: path))
+    desk?.close(removesPath: false)
+    let (loop, keeper) = (controlGroup.next(), keeper)
+    loop.execute { keeper.isFrozen = false }
+    beginShutdown(within: nil)
+    return own
+  }
+
+  private func listen(on descriptor: CInt) throws {
     let flags = fcntl(descriptor, F_GETFL)
     _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
     // Connections inherit it.
@@ -157,11 +238,14 @@ public final class ProxyServer: Sendable {
 
   /// What ping answers. On the control loop only.
   func status() -> EventLoopFuture<ProxyStatus> {
-    let (address, isDraining) = state.withLock { ($0.address, $0.isDraining) }
+    let (address, listener, isDraining) = state.withLock {
+      ($0.address, $0.listener, $0.isDraining)
+    }
     return keeper.status().map { services, connections in
       ProxyStatus(
         pid: getpid(), protocolVersion: ControlWire.version, address: address,
-        services: services, connections: connections, isDraining: isDraining)
+        services: services, connections: connections, isDraining: isDraining,
+        listener: listener >= 0 ? listener : nil)
     }
   }
 
@@ -181,6 +265,7 @@ public final class ProxyServer: Sendable {
       guard !state.isDraining else { return nil }
       state.isDraining = true
       defer { state.listener = -1 }
+      state.desk?.close(removesPath: true)
       return (state.listener, state.control)
     }
     guard let begun else { return }
@@ -198,11 +283,21 @@ public final class ProxyServer: Sendable {
       if !isHeard { promise.succeed() }
       return promise.futureResult
     }
-    EventLoopFuture.andAllComplete(empty, on: loop).whenComplete { [self] _ in
-      begun.control?.close(promise: nil)
-      unlink(configuration.controlSocket)
-      drained.open()
+    EventLoopFuture.andAllComplete(empty, on: loop).flatMap { [self] in leaveTestament() }
+      .whenComplete { [self] _ in
+        begun.control?.close(promise: nil)
+        unlink(state.withLock(\.controlPath))
+        drained.open()
+      }
+  }
+
+  /// Writes down what was counted, for the heir, if there is one.
+  private func leaveTestament() -> EventLoopFuture<Void> {
+    let path = state.withLock(\.controlPath)
+    guard path != configuration.controlSocket else {
+      return controlGroup.next().makeSucceededVoidFuture()
     }
+    return keeper.report().map { reports in Testament.write(reports, beside: path) }
   }
 
   /// Returns when the proxy has shut down and its threads have ended.

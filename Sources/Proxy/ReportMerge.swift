@@ -27,6 +27,23 @@ enum ReportMerge {
     return merged.values.sorted { $0.key < $1.key }
   }
 
+  /// - Parameter inherited: of proxies that were taken over from: what they did counts, and the
+  ///   tables that they go by, as long as they have something in flight.
+  static func merge(
+    _ parts: [[ServiceReport]], inherited: [[ServiceReport]]
+  ) -> [ServiceReport] {
+    guard !inherited.isEmpty else { return merge(parts) }
+    let own = merge(parts)
+    let current = Dictionary(uniqueKeysWithValues: own.map { ($0.key, $0.generation) })
+    let before = inherited.joined().map { report in
+      var report = report
+      let isBusy = report.inFlight.values.contains { $0 > 0 }
+      if !isBusy, let generation = current[report.key] { report.generation = generation }
+      return report
+    }
+    return merge([own, before])
+  }
+
   private static func held(_ one: HoldCounters?, _ other: HoldCounters?) -> HoldCounters? {
     guard var sum = one, let other else { return one ?? other }
     sum.released += other.released

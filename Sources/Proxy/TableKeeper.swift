@@ -18,6 +18,10 @@ final class TableKeeper: @unchecked Sendable {
   private var addresses: [Endpoint: SocketAddress] = [:]
   private var fileIsGood = false
   private var isLost = false
+  /// Somebody is taking over and has read, or is reading, the tables.
+  var isFrozen = false
+  /// The proxies we took over from that may still have something in flight, or had.
+  private var ancestors: [Ancestor] = []
 
   init(loop: any EventLoop, workers: [Worker], file: StateFile, logger: Logger) {
     self.loop = loop
@@ -58,16 +62,40 @@ final class TableKeeper: @unchecked Sendable {
   /// Succeeds when the table is on disk and every event loop has switched to it.
   func apply(_ table: ServiceTable) -> EventLoopFuture<Void> {
     change { tables throws(TableRefusal) in try tables.apply(table) }
+      .flatMap { [self] in tellAncestors(ControlRequest(verb: .apply, table: table)) }
   }
 
   func remove(_ key: ServiceKey, generation: Generation) -> EventLoopFuture<Void> {
     change { tables throws(TableRefusal) in try tables.remove(key, generation: generation) }
+      .flatMap { [self] in
+        tellAncestors(ControlRequest(verb: .remove, key: key, generation: generation))
+      }
+  }
+
+  // MARK: Ancestors
+
+  /// Counts what `ancestor` has in flight along with our own from now on.
+  func adopt(_ ancestor: Ancestor) {
+    loop.preconditionInEventLoop()
+    ancestors.append(ancestor)
+  }
+
+  /// A table is in force when those who still answer requests by it know it, too.
+  private func tellAncestors(_ request: ControlRequest) -> EventLoopFuture<Void> {
+    let told = ancestors.filter { !$0.isGone }.map { $0.tell(request, on: loop) }
+    return EventLoopFuture.andAllComplete(told, on: loop)
   }
 
   private func change(
     _ body: (inout TableSet) throws(TableRefusal) -> Bool
   ) -> EventLoopFuture<Void> {
     loop.preconditionInEventLoop()
+    guard !isFrozen else {
+      return loop.makeFailedFuture(
+        PortError(
+          "Another proxy is taking over from this one", fault: .traffic, retry: .safe,
+          nextStep: "Try again in a moment"))
+    }
     var next = tables
     do {
       guard try body(&next) else { return switchWorkers() }
@@ -117,7 +145,10 @@ final class TableKeeper: @unchecked Sendable {
   /// What every event loop counted, added up.
   func report() -> EventLoopFuture<[ServiceReport]> {
     let parts = workers.map { worker in worker.perform(answerOn: loop) { $0.report } }
-    return EventLoopFuture.whenAllSucceed(parts, on: loop).map(ReportMerge.merge)
+    let inherited = ancestors.map { $0.report(on: loop) }
+    return EventLoopFuture.whenAllSucceed(parts, on: loop)
+      .and(EventLoopFuture.whenAllSucceed(inherited, on: loop))
+      .map { ReportMerge.merge($0, inherited: $1) }
   }
 
   func status() -> EventLoopFuture<(generations: [ProxyStatus.Service], connections: Int)> {
