@@ -6,14 +6,26 @@
 #include <fcntl.h>
 #include <link.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+// MARK: Processes
+
+int segue_same_program(pid_t pid) {
+  struct stat own, other;
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+  if (stat("/proc/self/exe", &own) != 0 || stat(path, &other) != 0) return -1;
+  return own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
 
 // MARK: Sockets
 

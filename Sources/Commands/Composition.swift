@@ -7,6 +7,9 @@ public protocol Composition: Sendable {
   func serve(_ options: ServeOptions) async throws
   /// Runs the proxy until it is told to stop.
   func proxy(_ options: ProxyOptions) async throws
+  /// Has a proxy of this very binary take over from the one that runs with `state`; says which did from
+  /// which. Returns when the new one serves; the old one may still be finishing what it has.
+  func upgradeProxy(state: String, controlSocket: String) async throws -> String
   /// Stops the control plane, every instance and the proxy of a state directory; says what it
   /// stopped.
   func down(state: String) async throws -> String
@@ -75,12 +78,18 @@ public struct ProxyOptions: Hashable, Sendable {
   public var state: String
   /// Event loops; `nil`: one for each core.
   public var threads: Int?
+  /// Takes over from the proxy that runs, and then listens where that did.
+  public var takesOver: Bool
 
-  public init(listen: ListenAddress, controlSocket: String, state: String, threads: Int? = nil) {
+  public init(
+    listen: ListenAddress, controlSocket: String, state: String, threads: Int? = nil,
+    takesOver: Bool = false
+  ) {
     self.listen = listen
     self.controlSocket = controlSocket
     self.state = state
     self.threads = threads
+    self.takesOver = takesOver
   }
 }
 

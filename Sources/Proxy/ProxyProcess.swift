@@ -26,7 +26,8 @@ public enum ProxyProcess {
       source.resume()
       return source
     }
-    ServiceManager.notify("READY=1")
+    ServiceManager.notify(
+      configuration.takesOver ? "MAINPID=\(getpid())\nREADY=1" : "READY=1")
     onReady()
     await server.waitUntilClosed()
     for source in sources { source.cancel() }

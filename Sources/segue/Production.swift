@@ -164,11 +164,21 @@ struct Production: Composition {
       host: options.listen.host, port: options.listen.port, controlSocket: options.controlSocket,
       stateDirectory: directory)
     if let threads = options.threads { configuration.threads = threads }
+    configuration.takesOver = options.takesOver
     let logger = Logger(label: "segue.proxy") { _ in
       StreamLogHandler.standardError(label: "segue.proxy")
     }
     do {
       try await ProxyProcess.run(configuration, logger: logger) { segue_release_program_pages() }
+    } catch let error as PortError {
+      throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
+    }
+  }
+
+  func upgradeProxy(state: String, controlSocket: String) async throws -> String {
+    do {
+      let (old, new) = try await ProxyUpgrade(state: state, controlSocket: controlSocket).run()
+      return "proxy \(new) took over from \(old), which finishes what it has in flight"
     } catch let error as PortError {
       throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
     }

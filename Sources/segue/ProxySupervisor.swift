@@ -36,8 +36,8 @@ actor ProxySupervisor: Service {
     address = "\(options.listen)"
   }
 
-  private static func identityFile(_ state: String) -> String { state + "/proxy.json" }
-  private static func logFile(_ state: String) -> String { state + "/proxy.log" }
+  static func identityFile(_ state: String) -> String { state + "/proxy.json" }
+  static func logFile(_ state: String) -> String { state + "/proxy.log" }
 
   /// Returns when a proxy answers.
   func start() async throws {
@@ -52,20 +52,48 @@ actor ProxySupervisor: Service {
       listener = try ProxyListener.open(host: options.listen.host, port: options.listen.port)
       process = try await launch()
     } else if let process {
-      listener = Self.listener(of: process.identity.pid)
+      // Passed descriptors begin at 3 (sd_listen_fds(3)); one that took over has it elsewhere.
+      let number = (try? await director.ping())?.listener ?? 3
+      listener = Self.listener(number, of: process.identity.pid)
     }
     try await awaitAnswer()
+    await upgrade()
+  }
+
+  /// A proxy that outlived the program it was started from is replaced by one of ours. If that fails, it
+  /// goes on, and so do we.
+  private func upgrade() async {
+    guard let process, ProxyUpgrade.runsAnotherBinary(process.identity.pid) else { return }
+    let controlSocket = StateDirectory.proxySocket(in: options.state)
+    do {
+      let (old, new) = try await ProxyUpgrade(
+        state: options.state, controlSocket: controlSocket
+      ).run()
+      try await adoptHeir()
+      logger.info("the proxy was upgraded", metadata: ["from": "\(old)", "to": "\(new)"])
+    } catch {
+      logger.error("the proxy was not upgraded and goes on", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// - Returns: whether another proxy has taken over from the one that we watched.
+  @discardableResult
+  private func adoptHeir() async throws -> Bool {
+    let heir = try await DetachedProcess.adopt(
+      identityFile: Self.identityFile(options.state), logFile: Self.logFile(options.state))
+    guard let heir, heir.identity != process?.identity else { return false }
+    process = heir
+    return true
   }
 
   /// The listening socket of a proxy that an earlier control plane started; the kernel gives it to
   /// whoever may trace that process. Without it, a proxy that dies refuses connections until the next
   /// one listens, as it would with nobody holding the socket.
-  private static func listener(of proxy: Int32) -> CInt? {
+  private static func listener(_ number: CInt, of proxy: Int32) -> CInt? {
     let process = segue_pidfd_open(proxy)
     guard process >= 0 else { return nil }
     defer { close(process) }
-    // Passed descriptors begin at 3 (sd_listen_fds(3)).
-    let copy = segue_pidfd_get_fd(process, 3)
+    let copy = segue_pidfd_get_fd(process, number)
     guard copy >= 0 else { return nil }
     var listens: CInt = 0
     var size = socklen_t(MemoryLayout<CInt>.size)
@@ -121,6 +149,10 @@ actor ProxySupervisor: Service {
   }
 
   private func restart() async {
+    if (try? await adoptHeir()) ?? false {
+      logger.info("another proxy has taken over")
+      return
+    }
     restarts += 1
     logger.error("the proxy has died and is started again", metadata: ["times": "\(restarts)"])
     do {

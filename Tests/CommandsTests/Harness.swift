@@ -37,6 +37,9 @@ final class RecordingComposition: Composition {
 
   func serve(_ options: ServeOptions) async throws { served.withLock { $0.append(options) } }
   func proxy(_ options: ProxyOptions) async throws { proxied.withLock { $0.append(options) } }
+  func upgradeProxy(state: String, controlSocket: String) async throws -> String {
+    "Upgraded \(controlSocket)"
+  }
   func down(state: String) async throws -> String { "Stopped \(state)" }
 }
 

@@ -44,6 +44,7 @@ import Testing
     init(_ script: String) { self.script = script }
     func serve(_ options: ServeOptions) async throws {}
     func proxy(_ options: ProxyOptions) async throws {}
+    func upgradeProxy(state: String, controlSocket: String) async throws -> String { "" }
     func down(state: String) async throws -> String { "" }
     func startDaemon(_ options: ServeOptions, log: String) async throws -> DaemonProcess {
       started.withLock { $0 = true }

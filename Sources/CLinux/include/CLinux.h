@@ -150,6 +150,10 @@ struct segue_wait_result segue_wait(pid_t pid);
 /// (`PR_SET_CHILD_SUBREAPER`).
 int segue_set_subreaper(bool enabled);
 
+/// Whether a process runs the very file that this one does, also after the file was replaced or
+/// deleted: 1 or 0; -1 when it cannot be seen.
+int segue_same_program(pid_t pid);
+
 // MARK: Sockets
 
 extern const int SEGUE_SOCK_NONBLOCK;

@@ -91,35 +91,3 @@ struct ServeCommand: Verb {
     return .success
   }
 }
-
-struct ProxyCommand: Verb {
-  static let configuration = CommandConfiguration(
-    commandName: "proxy",
-    abstract: "Run the proxy in the foreground; the control plane starts it by itself.")
-
-  @OptionGroup var common: CommonOptions
-  @Option(
-    help: ArgumentHelp("Where to take requests: HOST:PORT.", valueName: "address"),
-    transform: Parse.address)
-  var listen = ListenAddress()
-  @Option(
-    help: ArgumentHelp(
-      "The socket on which the control plane speaks to it. Default: proxy.sock in the state "
-        + "directory.", valueName: "path"))
-  var controlSocket: String?
-  @Option(help: ArgumentHelp("Event loops. Default: one a core.", valueName: "n"))
-  var threads: Int?
-
-  func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
-  }
-
-  func run(in context: Context) async throws -> ExitStatus {
-    let state = try context.state(common)
-    let options = ProxyOptions(
-      listen: listen, controlSocket: controlSocket ?? StateDirectory.proxySocket(in: state),
-      state: state, threads: threads)
-    try await context.composition.proxy(options)
-    return .success
-  }
-}

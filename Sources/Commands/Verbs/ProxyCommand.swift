@@ -1,0 +1,80 @@
+internal import ArgumentParser
+internal import ControlProtocol
+
+struct ProxyCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "proxy",
+    abstract: "Run the proxy in the foreground; the control plane starts it by itself.",
+    subcommands: [UpgradeProxyCommand.self])
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var place: ProxyPlace
+  @Option(
+    help: ArgumentHelp("Where to take requests: HOST:PORT.", valueName: "address"),
+    transform: Parse.address)
+  var listen = ListenAddress()
+  @Option(help: ArgumentHelp("Event loops. Default: one a core.", valueName: "n"))
+  var threads: Int?
+  @Flag(
+    help: """
+      Take over from the proxy that runs: its address, its tables, then its clients. `segue proxy \
+      upgrade` does this in the background.
+      """)
+  var takeOver = false
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+  }
+
+  func run(in context: Context) async throws -> ExitStatus {
+    let state = try context.state(common)
+    let options = ProxyOptions(
+      listen: listen, controlSocket: place.socket(in: state), state: state, threads: threads,
+      takesOver: takeOver)
+    try await context.composition.proxy(options)
+    return .success
+  }
+}
+
+/// Where a proxy is spoken to.
+struct ProxyPlace: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The socket on which the control plane speaks to it. Default: proxy.sock in the state "
+        + "directory.", valueName: "path"))
+  var controlSocket: String?
+
+  func socket(in state: String) -> String {
+    controlSocket ?? StateDirectory.proxySocket(in: state)
+  }
+}
+
+struct UpgradeProxyCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "upgrade",
+    abstract: "Replace the running proxy by one of this very binary, without a gap.",
+    discussion: """
+      The new proxy gets the listening socket of the old one, reads its tables, and begins to serve; \
+      only then does the old one stop accepting, finish what it has in flight, and end. If the new \
+      one cannot start, or dies on the way, the old one simply goes on.
+
+      EXAMPLES:
+        segue proxy upgrade --state /var/lib/segue
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var place: ProxyPlace
+
+  func run(in context: Context) async throws -> ExitStatus {
+    let state = try context.state(common)
+    let message = try await context.composition.upgradeProxy(
+      state: state, controlSocket: place.socket(in: state))
+    let console = context.console(common)
+    if common.json {
+      try await console.print(JSONText.line(["message": message]))
+    } else {
+      try await console.print(message)
+    }
+    return .success
+  }
+}
