@@ -19,7 +19,8 @@ import Testing
       takesOver: takesOver, limits: limits)
   }
 
-  private static func start(_ directory: String, takesOver: Bool = true) async throws -> ProxyServer {
+  private static func start(_ directory: String, takesOver: Bool = true) async throws -> ProxyServer
+  {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     return try await ProxyServer.start(
