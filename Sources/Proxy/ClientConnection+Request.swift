@@ -28,7 +28,8 @@ extension ClientConnection {
     endsByClose = false
 
     let matched = worker.matcher.match(
-      head.readableBytesUInt8Span, authority: parser.authority, path: parser.path)
+      head.readableBytesUInt8Span, authority: parser.authority, path: parser.path,
+      block: parser.block)
     guard let matched else {
       return worker.lostTables
         ? respondLocally(503, "the routing tables were lost and have not come back yet")

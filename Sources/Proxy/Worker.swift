@@ -179,7 +179,8 @@ final class Worker: @unchecked Sendable {
     for (table, lane) in zip(tables, services) {
       guard case .host(let host) = table.side?.role else { continue }
       previews.append(lane)
-      routes.append(RouteSpec(host: host, pathPrefix: table.route.pathPrefix))
+      routes.append(RouteSpec(
+          host: host, pathPrefix: table.route.pathPrefix, match: table.route.match))
     }
     matcher = RouteMatcher(routes)
   }

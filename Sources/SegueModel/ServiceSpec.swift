@@ -127,11 +127,18 @@ public struct RouteSpec: Hashable, Codable, Sendable {
   public var host: String?
   /// Begins with `/`; the longest match wins.
   public var pathPrefix: String
+  /// What requests must carry besides; of two services at one host and path, the one that asks for
+  /// something gets what carries it.
+  public var match: RequestMatch?
   /// Who gets the same version again; `nil` is ``StickySpec/address``.
   public var sticky: StickySpec?
-  public init(host: String? = nil, pathPrefix: String = "/", sticky: StickySpec? = nil) {
+  public init(
+    host: String? = nil, pathPrefix: String = "/", match: RequestMatch? = nil,
+    sticky: StickySpec? = nil
+  ) {
     self.host = host
     self.pathPrefix = pathPrefix
+    self.match = match
     self.sticky = sticky
   }
 }

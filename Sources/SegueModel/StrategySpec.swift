@@ -171,6 +171,14 @@ public enum RequestMatch: Hashable, Codable, Sendable {
   case header(name: String, value: String)
   /// A cookie of this name with exactly this value.
   case cookie(name: String, value: String)
+
+  /// As a sentence goes on: ``the header field `X-Beta: 1` ``.
+  public var words: String {
+    switch self {
+    case .header(let name, let value): "the header field `\(name): \(value)`"
+    case .cookie(let name, let value): "the cookie `\(name)=\(value)`"
+    }
+  }
 }
 
 /// Copies of requests to the new release; its answers are compared and thrown away.

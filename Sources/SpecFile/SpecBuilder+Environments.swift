@@ -164,6 +164,7 @@ extension SpecBuilder {
     var service: ServiceName
     var host: String?
     var path: String
+    var match: RequestMatch?
     /// Where the route is written, or would be.
     var span: Span
     /// Where this environment could say something else.
@@ -172,6 +173,7 @@ extension SpecBuilder {
     struct Place: Hashable {
       var host: String?
       var path: String
+      var match: RequestMatch?
     }
     struct Pair: Hashable {
       var one: Span
@@ -181,6 +183,7 @@ extension SpecBuilder {
     /// "the host `shop.example.com` below `/api`"
     var words: String {
       (host.map { "the host `\($0)`" } ?? "every host") + (path == "/" ? "" : " below `\(path)`")
+        + (match.map { " for requests with \($0.words)" } ?? "")
     }
   }
 
@@ -199,6 +202,7 @@ extension SpecBuilder {
         return Claim(
           environment: environment.spec.name, service: name,
           host: (change?.route ?? route).host, path: (change?.route ?? route).pathPrefix,
+          match: (change?.route ?? route).match,
           span: change?.route == nil ? own : changeSpan, changeSpan: changeSpan)
       }
     }
@@ -211,7 +215,7 @@ extension SpecBuilder {
     var first: [Claim.Place: Claim] = [:]
     var told: Set<Claim.Pair> = []
     for claim in claims {
-      let place = Claim.Place(host: claim.host, path: claim.path)
+      let place = Claim.Place(host: claim.host, path: claim.path, match: claim.match)
       guard let other = first[place] else {
         first[place] = claim
         continue
@@ -262,7 +266,7 @@ extension SpecBuilder {
       guard let draft = services.draft(claim.service.rawValue), let span = draft.previewSpan,
         case .blueGreen(let spec) = draft.spec.strategy, let host = spec.preview?.host
       else { continue }
-      let place = Claim.Place(host: host, path: claim.path)
+      let place = Claim.Place(host: host, path: claim.path, match: claim.match)
       let other = first[place]
       first[place] = other ?? claim
       if let route = routes[host] {

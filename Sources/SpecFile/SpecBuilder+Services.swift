@@ -119,8 +119,31 @@ extension SpecBuilder {
       if path.count > 1, path.hasSuffix("/") { path.removeLast() }
       route.pathPrefix = path
     }
+    if fields["header"] != nil || fields["cookie"] != nil {
+      route.match = requestMatch(fields, of: owner)
+    }
     if let sticky = fields["sticky"] { route.sticky = self.sticky(sticky, of: owner) }
     return route
+  }
+
+  private mutating func requestMatch(
+    _ fields: Fields, of owner: String
+  ) -> RequestMatch? {
+    let owner = "`route` of \(owner)"
+    if let header = fields["header"], let cookie = fields["cookie"] {
+      error(
+        at: header.keySpan.later(cookie.keySpan), "\(owner) asks for both a header field and a cookie",
+        hint: "keep one of the two")
+      return nil
+    }
+    if let header = fields["header"] {
+      return match(header, in: SpecKeys.requestHeader, of: owner, what: "a header field")
+        .map { .header(name: $0.name, value: $0.value) }
+    }
+    return fields["cookie"].flatMap { cookie in
+      match(cookie, in: SpecKeys.requestCookie, of: owner, what: "a cookie")
+        .map { .cookie(name: $0.name, value: $0.value) }
+    }
   }
 
   mutating func refuseRoute(_ entry: YAMLEntry, of owner: String) {

@@ -271,12 +271,12 @@ extension SpecBuilder {
       ab.audience = .share(share)
     }
     if let header = fields["header"],
-      let match = self.match(header, in: SpecKeys.abHeader, of: owner, what: "a header field")
+      let match = self.match(header, in: SpecKeys.requestHeader, of: owner, what: "a header field")
     {
       ab.audience = .requests(.header(name: match.name, value: match.value))
     }
     if let cookie = fields["cookie"],
-      let match = self.match(cookie, in: SpecKeys.abCookie, of: owner, what: "a cookie")
+      let match = self.match(cookie, in: SpecKeys.requestCookie, of: owner, what: "a cookie")
     {
       ab.audience = .requests(.cookie(name: match.name, value: match.value))
     }
@@ -288,12 +288,12 @@ extension SpecBuilder {
   }
 
   /// A name and the value that requests must have under it.
-  private mutating func match(
+  mutating func match(
     _ entry: YAMLEntry, in section: SpecSection, of owner: String, what: String
   ) -> (name: String, value: String)? {
     guard let fields = self.section(entry, in: section, owner: "`\(entry.key)` of \(owner)")
     else { return nil }
-    let rule = section.id == SpecKeys.abCookie.id ? TextRules.cookieValue : TextRules.headerValue
+    let rule = section.id == SpecKeys.requestCookie.id ? TextRules.cookieValue : TextRules.headerValue
     let name = fields["name"].flatMap { checked($0) { TextRules.token($0, of: what) } }
     let value = fields["value"].flatMap { checked($0, rule) }
     guard let name, let value else { return nil }

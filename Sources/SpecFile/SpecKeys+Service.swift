@@ -81,7 +81,10 @@ extension SpecKeys {
 
   static let route = SpecSection(
     id: "route", title: "`route` of a service",
-    summary: "The longest matching `path` wins. No two services may have the same host and path.",
+    summary: """
+      The longest matching `path` wins, and of two services at one host and path the one that asks \
+      for a header field or a cookie. No two services may have the same route.
+      """,
     keys: [
       SpecKey(
         name: "host", type: .host,
@@ -92,6 +95,13 @@ extension SpecKeys {
         summary: "The service gets the requests for this path and for everything below it.",
         example: "/api", otherNames: ["prefix", "path-prefix"]),
       SpecKey(
+        name: "header", type: .section(requestHeader),
+        summary: "Only requests with this header field.",
+        example: "{ name: X-Tenant, value: blue }", otherNames: ["headers"]),
+      SpecKey(
+        name: "cookie", type: .section(requestCookie),
+        summary: "Only requests with this cookie.", example: "{ name: tenant, value: blue }"),
+      SpecKey(
         name: "sticky", type: .wordOrSection(["address"], sticky), standard: "address",
         summary: """
           What makes two requests come from the same user, who gets the same version again during \
@@ -99,7 +109,7 @@ extension SpecKeys {
           """,
         example: "{ cookie: session }", otherNames: ["affinity", "stickiness"]),
     ],
-    planned: ["tls", "headers", "methods", "redirect", "rewrite", "strip-prefix"])
+    planned: ["tls", "methods", "redirect", "rewrite", "strip-prefix"])
 
   static let sticky = SpecSection(
     id: "sticky", title: "`sticky` of a route",
@@ -279,7 +289,7 @@ extension SpecKeys {
   /// Every section, in the order of the reference.
   static let all = [
     root, deploy, cost, step, reports, service, route, sticky, health, warmUp, strategy, rolling,
-    blueGreen, preview, canary, canaryStep, ab, abHeader, abCookie, shadow, recreate, deadlines,
+    blueGreen, preview, canary, canaryStep, ab, requestHeader, requestCookie, shadow, recreate, deadlines,
     limits, migrate, environment, change,
   ]
 }

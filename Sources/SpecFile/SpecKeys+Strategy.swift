@@ -128,11 +128,11 @@ extension SpecKeys {
         summary: "This share of the users, told apart as `route.sticky` says.",
         example: "50%", otherNames: ["percent", "weight"]),
       SpecKey(
-        name: "header", type: .section(abHeader),
+        name: "header", type: .section(requestHeader),
         summary: "Requests with this header field, and nobody else.",
         example: "{ name: X-Beta, value: \"1\" }"),
       SpecKey(
-        name: "cookie", type: .section(abCookie),
+        name: "cookie", type: .section(requestCookie),
         summary: "Requests with this cookie, and nobody else.",
         example: "{ name: beta, value: \"1\" }"),
       hold(standard: nil, "until the new release takes over"), until(standard: "promote"),
@@ -140,26 +140,28 @@ extension SpecKeys {
     ],
     planned: ["goals", "variants", "unit"] + verdict, judging: Set(verdict + ["goals"]))
 
-  static let abHeader = SpecSection(
-    id: "ab-header", title: "`header` of `ab`", summary: "The name in any case, the value exactly.",
+  static let requestHeader = SpecSection(
+    id: "request-header", title: "`header` of `ab` and of a route",
+    summary: "The name in any case, the value exactly.",
     keys: [
       SpecKey(
         name: "name", type: .headerName, isRequired: true, summary: "The name of the field.",
         example: "X-Beta"),
       SpecKey(
         name: "value", type: .headerValue, isRequired: true,
-        summary: "The value that means the new release.", example: "\"1\""),
+        summary: "The value that counts.", example: "\"1\""),
     ])
 
-  static let abCookie = SpecSection(
-    id: "ab-cookie", title: "`cookie` of `ab`", summary: "Name and value exactly.",
+  static let requestCookie = SpecSection(
+    id: "request-cookie", title: "`cookie` of `ab` and of a route",
+    summary: "Name and value exactly.",
     keys: [
       SpecKey(
         name: "name", type: .cookieName, isRequired: true, summary: "The name of the cookie.",
         example: "beta"),
       SpecKey(
         name: "value", type: .cookieValue, isRequired: true,
-        summary: "The value that means the new release.", example: "\"1\""),
+        summary: "The value that counts.", example: "\"1\""),
     ])
 
   // MARK: The others

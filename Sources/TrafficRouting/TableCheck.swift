@@ -13,6 +13,10 @@ enum TableCheck {
       throw .unsound("the path prefix \(table.route.pathPrefix) does not begin with /")
     }
     try checkSticky(table.route.sticky)
+    switch table.route.match {
+    case .header(let name, _), .cookie(let name, _): try checkName(name)
+    case nil: break
+    }
     try checkVersions(table.versions)
     if let side = table.side { try checkSide(side, of: table) }
     if let limit = table.holdLimit, limit < .zero || limit > holdLimit {

@@ -86,7 +86,7 @@ import Testing
     case "warm-up": service["health"] = "{ warm-up: \(flow(["path": "/"], entry)) }"
     case "migrate": service["migrate"] = flow(["contract": "./contract"], entry)
     case "rolling", "blue-green", "canary", "ab", "shadow", "recreate", "preview", "canary-step",
-      "ab-header", "ab-cookie":
+      "request-header", "request-cookie":
       service["strategy"] = strategy(id, name, entry)
     default: service[id] = "{ \(entry) }"
     }
@@ -103,8 +103,8 @@ import Testing
     case "preview":
       "{ blue-green: { preview: \(flow(["host": "preview.example.com"], entry)) } }"
     case "canary-step": "{ canary: { steps: [\(flow(["weight": "5%"], entry))] } }"
-    case "ab-header": "{ ab: { header: \(pair) } }"
-    case "ab-cookie": "{ ab: { cookie: \(pair) } }"
+    case "request-header": "{ ab: { header: \(pair) } }"
+    case "request-cookie": "{ ab: { cookie: \(pair) } }"
     default: "{ \(id): { \(entry) } }"
     }
   }

@@ -24,20 +24,39 @@ import Testing
     let bytes = Array(host.utf8) + Array(path.utf8)
     let split = host.utf8.count
     let index = RouteMatcher(Self.routes).match(
-      bytes.span, authority: 0..<split, path: split..<bytes.count)
+      bytes.span, authority: 0..<split, path: split..<bytes.count, block: FieldBlock())
     #expect(index == expected)
   }
 
   @Test func nothingMatchesWhereNobodyIs() {
     let bytes = Array("b.test/".utf8)
     let matcher = RouteMatcher([RouteSpec(host: "a.test")])
-    #expect(matcher.match(bytes.span, authority: 0..<6, path: 6..<7) == nil)
+    #expect(matcher.match(bytes.span, authority: 0..<6, path: 6..<7, block: FieldBlock()) == nil)
   }
 
   @Test func ofTwoEqualRoutesTheFirstWins() {
     let bytes = Array("/".utf8)
     let matcher = RouteMatcher([RouteSpec(), RouteSpec()])
-    #expect(matcher.match(bytes.span, authority: 0..<0, path: 0..<1) == 0)
+    #expect(matcher.match(bytes.span, authority: 0..<0, path: 0..<1, block: FieldBlock()) == 0)
+  }
+
+  @Test(arguments: [
+    ("/", "X-Tenant: blue", 1), ("/", "x-tenant: blue", 1), ("/", "X-Tenant: green", 0),
+    ("/", "Cookie: a=1; tenant=red", 2), ("/", "Cookie: tenant=redder", 0), ("/", "A: b", 0),
+    // A longer path says more than a field.
+    ("/api", "X-Tenant: blue", 3),
+  ])
+  func aRouteMayAskForAFieldOrACookie(_ path: String, _ field: String, _ expected: Int) throws {
+    let routes = [
+      RouteSpec(), RouteSpec(match: .header(name: "X-Tenant", value: "blue")),
+      RouteSpec(match: .cookie(name: "tenant", value: "red")), RouteSpec(pathPrefix: "/api"),
+    ]
+    let bytes = Array("GET \(path) HTTP/1.1\r\nHost: a.test\r\n\(field)\r\n\r\n".utf8)
+    var parser = RequestParser()
+    #expect(try parser.parse(bytes.span))
+    let index = RouteMatcher(routes).match(
+      bytes.span, authority: parser.authority, path: parser.path, block: parser.block)
+    #expect(index == expected)
   }
 }
 
