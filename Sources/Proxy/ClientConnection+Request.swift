@@ -186,6 +186,9 @@ extension ClientConnection {
     guard phase == .exchange, let failedOn = instance else { return }
     let failedTally = tally
     upstream = nil
+    if failure != .closedBeforeResponse(reusedConnection: true) {
+      service?.noteAnswer(of: failedOn, isFailure: true)
+    }
     if responseBegan {
       failedTally?.failed += 1
       flushOut()

@@ -98,6 +98,10 @@ extension ClientConnection {
     let end = worker.readClock()
     tally?.noteResponse(
       status: responseStatus, microseconds: end > startedAt ? (end - startedAt) / 1_000 : 0)
+    if let instance {
+      service?.noteAnswer(
+        of: instance, isFailure: OutlierWatch.isFailure(status: responseStatus))
+    }
     if copy != nil { endCopy(isWhole: true) }
     let connection = upstream
     upstream = nil

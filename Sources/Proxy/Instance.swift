@@ -13,12 +13,42 @@ final class Instance {
   var idle: [UpstreamConnection] = []
   /// Requests out of a hold that are under way here and have not used up their grace.
   var released = 0
+  private(set) var outliers: OutlierWatch
+  /// Since when and until when it is being warmed up; both 0: it is warm.
+  private var coldSince: UInt64 = 0
+  private var warmAt: UInt64 = 0
   /// No longer in any table: what is in flight ends, nothing new begins.
   var isRetired = false
 
-  init(endpoint: Endpoint, address: SocketAddress) {
+  init(endpoint: Endpoint, address: SocketAddress, outliers: OutlierWatch.Settings) {
     self.endpoint = endpoint
     self.address = address
+    self.outliers = OutlierWatch(outliers)
+  }
+
+  // MARK: Standing
+
+  /// Gets its full share only after `span`.
+  func warmUp(from now: UInt64, for span: UInt64) {
+    coldSince = now
+    warmAt = now + span
+  }
+
+  func warmth(now: UInt64) -> Permille {
+    guard warmAt > now else { return .all }
+    let share = (now - min(coldSince, now)) * 1_000 / max(warmAt - coldSince, 1)
+    // Never nothing at all: it would stay as cold as it is.
+    return Permille(max(Int(share), 100))
+  }
+
+  func noteAnswer(isFailure: Bool, now: UInt64) -> Bool {
+    guard isFailure else {
+      outliers.noteSuccess()
+      return false
+    }
+    guard let end = outliers.noteFailure(now: now) else { return false }
+    penalisedUntil = max(penalisedUntil, end)
+    return true
   }
 
   /// Closes what nobody uses.

@@ -53,6 +53,7 @@ final class ServiceLane {
   /// Out of the table, but with requests in flight.
   private var leaving: [Instance] = []
   var unavailable: UInt64 = 0
+  private var ejections: UInt64 = 0
 
   init(key: ServiceKey, worker: Worker) {
     self.key = key
@@ -81,10 +82,11 @@ final class ServiceLane {
           guard
             let instance = returned(endpoint)
               ?? addresses[endpoint].map({
-                Instance(endpoint: endpoint, address: $0)
+                Instance(endpoint: endpoint, address: $0, outliers: worker.outliers)
               })
           else { return nil }
           known.append(instance)
+          if !before.isEmpty { instance.warmUp(from: worker.now, for: worker.spans.slowStart) }
           return instance
         })
     }
@@ -193,7 +195,7 @@ final class ServiceLane {
     }
     return ServiceReport(
       key: key, generation: generation, versions: tallies.map(\.counters), inFlight: inFlight,
-      unavailable: unavailable, held: held.report, mirrored: mirrored?.report)
+      unavailable: unavailable, held: held.report, mirrored: mirrored?.report, ejections: ejections)
   }
 }
 
@@ -246,9 +248,15 @@ extension ServiceLane {
       return InstanceStanding(
         inFlight: instance.inFlight, isPenalised: instance.penalisedUntil > now,
         isTried: (!tried.isEmpty && tried.contains { $0 === instance })
-          || instance.released >= room)
+          || instance.released >= room,
+        warmth: instance.warmth(now: now))
     }
     return index.map { instances[$0] }
+  }
+
+  /// Takes notice of how an instance answered; one that fails again and again is left alone.
+  func noteAnswer(of instance: Instance, isFailure: Bool) {
+    if instance.noteAnswer(isFailure: isFailure, now: worker.now) { ejections += 1 }
   }
 
   /// The instances that a request should go to, if nothing fails.

@@ -80,6 +80,14 @@ public struct ProxyLimits: Hashable, Sendable {
   public var poolIdleOnce = Milliseconds.seconds(1)
   /// How long an instance that refused a connection is the last choice.
   public var penalty = Milliseconds.seconds(1)
+  /// Failures in a row (no answer, or 5xx) until an instance is the last choice for a while; 0: never.
+  public var ejectAfter = 5
+  /// For how long the first time; each time soon after that for as long again.
+  public var ejection = Milliseconds.seconds(10)
+  public var longestEjection = Milliseconds.minutes(5)
+  /// Over what time an instance that joins others comes to its full share of the requests; zero: at
+  /// once.
+  public var slowStart = Milliseconds.seconds(5)
   /// How long a request out of a hold keeps others waiting for its answer; one that takes longer,
   /// an event stream say, must not hold up the rest.
   public var releaseGrace = Milliseconds.seconds(1)

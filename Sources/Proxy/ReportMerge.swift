@@ -14,6 +14,7 @@ enum ReportMerge {
       sum.held = held(sum.held, report.held)
       sum.generation = min(sum.generation, report.generation)
       sum.unavailable += report.unavailable
+      if let ejections = report.ejections { sum.ejections = (sum.ejections ?? 0) + ejections }
       for (instance, count) in report.inFlight { sum.inFlight[instance, default: 0] += count }
       for version in report.versions {
         if let index = sum.versions.firstIndex(where: { $0.release == version.release }) {

@@ -13,6 +13,7 @@ final class Worker: @unchecked Sendable {
   let limits: ProxyLimits
   let headLimits: HeadLimits
   let spans: Spans
+  let outliers: OutlierWatch.Settings
   let empty = ByteBuffer()
   /// A message on its way to an instance, for as long as it takes to write it.
   var outgoing = ByteBufferAllocator().buffer(capacity: 4_096)
@@ -61,7 +62,7 @@ final class Worker: @unchecked Sendable {
   struct Spans {
     let readHead, clientIdle, responseHead, bodyProgress, responseSilence, tunnelIdle: UInt64
     let linger, poolIdle, poolIdleOnce, penalty, drainIdle, releaseGrace, mirrorAnswer: UInt64
-    let connect: UInt64
+    let connect, slowStart: UInt64
 
     init(_ limits: ProxyLimits) {
       readHead = ProxyLimits.nanoseconds(limits.readHead)
@@ -78,6 +79,7 @@ final class Worker: @unchecked Sendable {
       releaseGrace = ProxyLimits.nanoseconds(limits.releaseGrace)
       mirrorAnswer = ProxyLimits.nanoseconds(limits.mirrorAnswer)
       connect = ProxyLimits.nanoseconds(limits.connect)
+      slowStart = ProxyLimits.nanoseconds(limits.slowStart)
     }
   }
 
@@ -94,6 +96,9 @@ final class Worker: @unchecked Sendable {
     headLimits = HeadLimits(
       bytes: limits.headBytes, fields: limits.headFields, firstLine: limits.requestLine)
     spans = Spans(limits)
+    outliers = OutlierWatch.Settings(
+      failures: limits.ejectAfter, span: ProxyLimits.nanoseconds(limits.ejection),
+      longest: ProxyLimits.nanoseconds(limits.longestEjection))
     random = FastRandom(seed: seed)
   }
 
@@ -179,7 +184,8 @@ final class Worker: @unchecked Sendable {
     for (table, lane) in zip(tables, services) {
       guard case .host(let host) = table.side?.role else { continue }
       previews.append(lane)
-      routes.append(RouteSpec(
+      routes.append(
+        RouteSpec(
           host: host, pathPrefix: table.route.pathPrefix, match: table.route.match))
     }
     matcher = RouteMatcher(routes)
@@ -341,5 +347,7 @@ final class Worker: @unchecked Sendable {
     }
   }
 
-  func penalise(_ instance: Instance) { instance.penalisedUntil = readClock() + spans.penalty }
+  func penalise(_ instance: Instance) {
+    instance.penalisedUntil = max(instance.penalisedUntil, readClock() + spans.penalty)
+  }
 }

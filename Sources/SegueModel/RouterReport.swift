@@ -42,11 +42,14 @@ public struct ServiceReport: Hashable, Codable, Sendable {
   public var held: HoldCounters?
   /// What comparing the answers of copied requests gave; `nil`: none was ever copied.
   public var mirrored: MirrorReport?
+  /// How often an instance was left alone for a while because it failed again and again; `nil`: the
+  /// router does not say.
+  public var ejections: UInt64?
 
   public init(
     key: ServiceKey, generation: Generation, versions: [VersionCounters],
     inFlight: [InstanceID: Int], unavailable: UInt64, held: HoldCounters? = nil,
-    mirrored: MirrorReport? = nil
+    mirrored: MirrorReport? = nil, ejections: UInt64? = nil
   ) {
     self.key = key
     self.generation = generation
@@ -55,6 +58,7 @@ public struct ServiceReport: Hashable, Codable, Sendable {
     self.unavailable = unavailable
     self.held = held
     self.mirrored = mirrored
+    self.ejections = ejections
   }
 }
 
