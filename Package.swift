@@ -67,6 +67,10 @@ let package = Package(
 
     // What adapters share.
     .target(name: "SecretMasking", dependencies: ["Ports"], swiftSettings: strict),
+    .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
+    .target(
+      name: "HTTP2Translation", dependencies: ["TrafficRouting", "CNGHTTP2"],
+      swiftSettings: strict),
 
     // Adapters: each knows the core and one piece of the world, never one another.
     .target(name: "CLinux"),
@@ -172,6 +176,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TrafficRoutingTests", dependencies: ["SegueModel", "TrafficRouting"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "HTTP2TranslationTests",
+      dependencies: ["TrafficRouting", "CNGHTTP2", "HTTP2Translation"],
       swiftSettings: strict),
     .testTarget(
       name: "ProxyTests",
