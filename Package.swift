@@ -92,7 +92,8 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "SegueModel", "TrafficRouting", "Ports", "CLinux", nioCore, nioPosix, deque, logging,
+        "SegueModel", "TrafficRouting", "HTTP2Translation", "Ports", "CLinux", nioCore, nioPosix,
+        deque, logging,
       ],
       swiftSettings: strict),
 

@@ -107,7 +107,7 @@ extension ClientConnection {
     MessageWriter.writeRequest(
       parser, head: head,
       edit: MessageWriter.RequestEdit(
-        forwarded: forwarded, fallbackHost: instance?.endpoint.host ?? "", upgrades: upgrades,
+        forwarded: peer.forwarded, fallbackHost: instance?.endpoint.host ?? "", upgrades: upgrades,
         framing: framing),
       to: &worker.outgoing)
     if let before { worker.outgoing.writeImmutableBuffer(before) }

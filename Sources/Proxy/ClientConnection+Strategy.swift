@@ -40,7 +40,7 @@ extension ClientConnection {
     } else if let name = service.sticky.issuedCookie {
       issueCookie(name)
     } else {
-      unit = addressUnit
+      unit = peer.unit
     }
   }
 

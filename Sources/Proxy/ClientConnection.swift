@@ -94,19 +94,15 @@ final class ClientConnection: StreamHandler {
   private var deadline: UInt64
   /// Octets that waited for the client when it was last seen not to read.
   private var stalledAt = 0
-  let addressUnit: StickyUnit
-  let forwarded: ByteBuffer
+  let peer: PeerFacts
 
-  /// - Parameter peer: the client's address, without a port.
-  init(worker: Worker, stream: ByteStream, peer: String) {
+  init(worker: Worker, stream: ByteStream, peer: PeerFacts) {
     self.worker = worker
     self.stream = stream
     input = worker.empty
     head = worker.empty
     out = worker.empty
-    addressUnit = StickyUnit(peer)
-    forwarded = ByteBuffer(
-      string: "X-Forwarded-For: \(peer)\r\nX-Forwarded-Proto: http\r\n")
+    self.peer = peer
     parser = RequestParser(limits: worker.headLimits)
     deadline = worker.now + worker.spans.clientIdle
   }
@@ -156,7 +152,8 @@ final class ClientConnection: StreamHandler {
         if hasSent { pumpInput() }
       }
     }
-    updateReading()
+    // What goes on as something else is no longer ours to steer.
+    if phase != .closed { updateReading() }
   }
 
   private func append(_ octets: ByteBuffer) {
@@ -214,6 +211,7 @@ final class ClientConnection: StreamHandler {
           break
         }
       } catch {
+        if Self.isPreface(input.readableBytesView) { return becomeHTTP2() }
         keepsAlive = false
         respondLocally(error.status, error.reason)
         break
@@ -221,6 +219,21 @@ final class ClientConnection: StreamHandler {
       beginExchange()
     }
     if phase == .head, inputEnded { beginLingering() }
+  }
+
+  /// The first line of an HTTP/2 connection (RFC 9113 section 3.4), which no HTTP/1.1 server takes for
+  /// a request.
+  private static let preface = Array("PRI * HTTP/2.0\r\n".utf8)
+
+  private static func isPreface(_ octets: ByteBufferView) -> Bool { octets.starts(with: preface) }
+
+  /// The client has known beforehand that HTTP/2 is spoken here.
+  private func becomeHTTP2() {
+    phase = .closed
+    worker.remove(self)
+    var octets = input
+    input = worker.empty
+    worker.serveHTTP2(on: stream, peer: peer).streamRead(&octets)
   }
 
   /// Makes ready for the next request on this connection.

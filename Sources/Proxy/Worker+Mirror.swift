@@ -25,7 +25,7 @@ extension Worker {
     MessageWriter.writeRequest(
       client.parser, head: client.head,
       edit: MessageWriter.RequestEdit(
-        forwarded: client.forwarded, fallbackHost: instance.endpoint.host, upgrades: false,
+        forwarded: client.peer.forwarded, fallbackHost: instance.endpoint.host, upgrades: false,
         framing: client.framing, isCopy: true),
       to: &message)
     if let body = client.replay { message.writeImmutableBuffer(body) }

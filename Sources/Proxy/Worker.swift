@@ -1,4 +1,5 @@
 import Dispatch
+import HTTP2Translation
 import Logging
 import NIOCore
 import SegueModel
@@ -14,6 +15,7 @@ final class Worker: @unchecked Sendable {
   let headLimits: HeadLimits
   let spans: Spans
   let outliers: OutlierWatch.Settings
+  let http2Limits = HTTP2Limits()
   let empty = ByteBuffer()
   /// A message on its way to an instance, for as long as it takes to write it.
   var outgoing = ByteBufferAllocator().buffer(capacity: 4_096)
@@ -44,6 +46,8 @@ final class Worker: @unchecked Sendable {
   private(set) var isDraining = false
   private var drainingSince: UInt64 = 0
   private var clients: [ClientConnection] = []
+  private var http2: [ObjectIdentifier: HTTP2Connection] = [:]
+  private var hasFinishedHTTP2 = false
   private var drained: (@Sendable () -> Void)?
   private var cutTimer: LoopTimer?
   private var acceptor: Acceptor?
@@ -117,6 +121,7 @@ final class Worker: @unchecked Sendable {
     loop.execute { [self] in
       stopAccepting()
       for client in clients { client.cut() }
+      for connection in Array(http2.values) { connection.cut() }
       for service in services { service.retire() }
       for service in retired { service.retire() }
       abandonCopies()
@@ -146,10 +151,15 @@ final class Worker: @unchecked Sendable {
     readClock()
     for service in services { service.sweep(now: now) }
     for client in clients { client.check(now: now) }
+    for connection in Array(http2.values) { connection.check(now: now) }
     for attempt in connecting where attempt.deadline <= now { attempt.stream.abandonConnecting() }
     checkCopies(now: now)
     if isDraining, now >= drainingSince + spans.drainIdle {
       for client in clients where client.isIdle { client.closeIdle() }
+      if !hasFinishedHTTP2 {
+        hasFinishedHTTP2 = true
+        for connection in http2.values { connection.finishShutdown() }
+      }
     }
     retired.removeAll(where: \.isQuiet)
   }
@@ -235,13 +245,29 @@ final class Worker: @unchecked Sendable {
     let stream = StreamSocket(descriptor, on: loop, mayBeHalfOpen: true)
     guard clients.count < connectionLimit else { return stream.close() }
     readClock()
-    let client = ClientConnection(worker: self, stream: stream, peer: peer.text)
+    let client = ClientConnection(
+      worker: self, stream: stream, peer: PeerFacts(address: peer.text, isSecure: false))
     add(client)
     stream.handler = client
     _ = stream.open()
   }
 
-  private func add(_ client: ClientConnection) {
+  /// Goes on with `wire` as an HTTP/2 connection.
+  func serveHTTP2(on wire: ByteStream, peer: PeerFacts) -> HTTP2Connection {
+    let connection = HTTP2Connection(worker: self, wire: wire, peer: peer)
+    http2[ObjectIdentifier(connection)] = connection
+    wire.handler = connection
+    return connection
+  }
+
+  func remove(_ connection: HTTP2Connection) {
+    http2[ObjectIdentifier(connection)] = nil
+    if hasNoClients { finishDraining() }
+  }
+
+  private var hasNoClients: Bool { clients.isEmpty && http2.isEmpty }
+
+  func add(_ client: ClientConnection) {
     client.slot = clients.count
     clients.append(client)
     load.store(clients.count, ordering: .relaxed)
@@ -256,9 +282,10 @@ final class Worker: @unchecked Sendable {
     }
     client.slot = -1
     load.store(clients.count, ordering: .relaxed)
-    if clients.isEmpty { finishDraining() }
+    if hasNoClients { finishDraining() }
   }
 
+  /// Those of HTTP/2 count once for each request.
   var connectionCount: Int { clients.count }
 
   /// Announces the end on every next response, and calls `body` when the last client has gone or was
@@ -270,9 +297,11 @@ final class Worker: @unchecked Sendable {
     drainingSince = readClock()
     for lane in services { lane.settleHeld() }
     drained = body
-    if clients.isEmpty { return finishDraining() }
+    for connection in http2.values { connection.beginShutdown() }
+    if hasNoClients { return finishDraining() }
     cutTimer = loop.schedule(after: ProxyLimits.nanoseconds(deadline)) { [unowned self] in
       for client in clients { client.cut() }
+      for connection in Array(http2.values) { connection.cut() }
     }
   }
 
