@@ -27,7 +27,7 @@ quietly := sed -u '/^◇/d'
 
 .PHONY: help
 help: ## Say what there is
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: bootstrap
 bootstrap: ## Install the Debian packages that are missing
@@ -88,6 +88,11 @@ bench-overhead: release ## Measure what Segue adds to a rollout, its switch, and
 bench-engine: bootstrap ## Measure what the engine costs with 10,000 services and 100,000 instances
 	swift build --configuration release --scratch-path .build-release --product segue-bench-engine
 	$(release)/segue-bench-engine Benchmarks/results/engine.json
+
+.PHONY: bench-proxy
+bench-proxy: release ## Compare the proxy with nginx, HAProxy, Envoy, Caddy and Traefik (15 minutes)
+	@Scripts/bootstrap --bench
+	@Benchmarks/proxy/bench_proxy.py
 
 .PHONY: simulate
 simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others
