@@ -153,7 +153,7 @@ class HAProxy(Peer):
             pem = run.folder / "both.pem"
             pem.write_text("".join(path.read_text() for path in run.certificate))
             tls = f" ssl crt {pem} alpn h2,http/1.1"
-        limit = min(settings.IDLE_CONNECTIONS + 1_000, settings.raise_file_limit() // 2 - 200)
+        limit = min(settings.IDLE_CONNECTIONS + 1_000, settings.raise_file_limit() // 2 - 100)
         text = HAPROXY.format(
             threads=run.threads, port=run.port, backend=run.backend, tls=tls, limit=limit
         )

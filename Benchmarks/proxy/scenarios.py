@@ -183,8 +183,11 @@ def cores2(bench):
 
 def idle(bench):
     """What a connection that nobody uses costs: {name: (connections, KiB of each)}."""
-    # Beyond the crowd's own sockets, a proxy needs some for itself.
-    count = min(settings.IDLE_CONNECTIONS, bench.file_limit - 500)
+    # Segue and HAProxy accept only as many clients as could each have a connection to an instance,
+    # so half of what may be open, less what a proxy needs for itself.
+    count = min(settings.IDLE_CONNECTIONS, bench.file_limit // 2 - 200)
+    if count < 1:
+        raise BenchError("too few files may be open", "raise 'ulimit -n' to 21000 or more")
     if count < settings.IDLE_CONNECTIONS:
         say(f"  only {count} connections: this machine allows {bench.file_limit} open files")
     found = {}
