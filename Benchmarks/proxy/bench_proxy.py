@@ -11,7 +11,7 @@ Proxies take turns within every round, so that what else the machine does strike
   SEGUE_BIN        the program to measure (the release build)
 
 docs/benchmarks.md says how to read the tables. Exit status 1: a proxy failed a request, or is
-missing. Exit status 2: nothing was measured, and the message says why.
+missing. Exit status 2: the run could not go on, and the message says why.
 """
 
 import shutil

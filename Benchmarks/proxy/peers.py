@@ -236,10 +236,15 @@ def install(wanted):
     if not packages:
         return
     print(f"Installing {', '.join(packages)} into {ENVIRONMENT} ...", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=False)
-    for package in packages:
-        # One at a time, so that one that cannot be had does not cost the others.
-        subprocess.run(
-            [ENVIRONMENT / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check",
-             package], check=False, timeout=600,
-        )
+    python = ENVIRONMENT / "bin" / "python3"
+    commands = [[sys.executable, "-m", "venv", ENVIRONMENT]]
+    # One at a time, so that one that cannot be had does not cost the others.
+    commands += [
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
+        for package in packages
+    ]
+    for command in commands:
+        try:
+            subprocess.run(command, check=True, timeout=600)
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"Not installed: {error}", flush=True)
