@@ -75,7 +75,7 @@ def _run(nursery, core, command, limit):
 
 
 class Crowd:
-    """Idle keep-alive connections, each of which has had one answer; held by a helper process."""
+    """Idle keep-alive connections, each of which has had one answer; held by another process."""
 
     def __init__(self, nursery, core, port, count):
         self.nursery = nursery
