@@ -11,6 +11,8 @@ DESTDIR ?=
 ONLY ?=
 # The worlds of `make simulate`: 130,000 of them hold more than a million rollouts.
 SEEDS ?= 1..130000
+# Anything here makes `make check-instructions` agree to the figure that it finds.
+UPDATE ?=
 
 debug := .build/debug
 release := .build-release/release
@@ -27,7 +29,7 @@ quietly := sed -u '/^◇/d'
 
 .PHONY: help
 help: ## Say what there is
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: bootstrap
 bootstrap: ## Install the Debian packages that are missing
@@ -88,6 +90,21 @@ bench-overhead: release ## Measure what Segue adds to a rollout, its switch, and
 bench-engine: bootstrap ## Measure what the engine costs with 10,000 services and 100,000 instances
 	swift build --configuration release --scratch-path .build-release --product segue-bench-engine
 	$(release)/segue-bench-engine Benchmarks/results/engine.json
+
+.PHONY: bench-proxy
+bench-proxy: release ## Compare the proxy with nginx, HAProxy, Envoy, Caddy and Traefik (15 minutes)
+	@Scripts/bootstrap --bench
+	@Benchmarks/proxy/bench_proxy.py
+
+.PHONY: check-instructions
+check-instructions: release ## Check how many instructions a proxied request takes; UPDATE=1 agrees to it
+	@Scripts/bootstrap --bench
+	@Benchmarks/proxy/check_costs.py instructions $(if $(UPDATE),--update)
+
+.PHONY: check-allocations
+check-allocations: release ## Check how often a proxied request allocates memory
+	@Scripts/bootstrap --bench
+	@Benchmarks/proxy/check_costs.py allocations
 
 .PHONY: simulate
 simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others
