@@ -119,8 +119,10 @@ import Testing
     for action in ["send", "reset", "end"] {
       let client = TestClient()
       var calls = 0
+      var told: RecordingEngine.Connection?
       let act: (Int32) -> Void = { [unowned client] stream in
         calls += 1
+        defer { if calls == 1 { told = client.engine.connections[stream] } }
         guard calls == 1 else { return }
         switch action {
         case "send":
@@ -145,8 +147,9 @@ import Testing
       case "reset": #expect(client.responses[stream]?.code == 7)
       default: #expect(client.responses[stream]?.code == 2)
       }
+      // Whom it has let go it hears no more of.
+      if action != "send" { #expect(client.engine.connections[stream] == told) }
       #expect(client.session.openStreams == 0)
-      client.engine.onOpened = { _ in }
     }
   }
 }
