@@ -197,6 +197,22 @@ import Testing
     #expect(client.responses[stream]?.code == HTTP2ErrorCode.noError.rawValue)
   }
 
+  /// As large a head as the reader takes: many fields, or long ones.
+  @Test(arguments: [(126, 505), (2, 32_000), (1, 65_000)])
+  func aHeadOfAnySizeIsPassedOn(_ fields: Int, _ length: Int) {
+    let client = TestClient()
+    let stream = client.request()
+    client.exchange()
+    // Octets whose Huffman code is longer than they are.
+    let value = String(repeating: "\\", count: length)
+    let lines = (0..<fields).map { "X-\($0): \(value)\r\n" }.joined()
+    client.session.send("HTTP/1.1 200 OK\r\n\(lines)Content-Length: 2\r\n\r\nok", on: stream)
+    client.exchange()
+    #expect(client.responses[stream]?.blocks.first?.count == fields + 2)
+    #expect(client.responses[stream]?.text == "ok")
+    #expect(client.responses[stream]?.code == 0)
+  }
+
   @Test func interimHeadsWithoutEndAreNotPassedOn() {
     let client = TestClient()
     let stream = client.request()
