@@ -10,6 +10,10 @@ const size_t SEGUE_H2_LOST = SIZE_MAX - 1;
 /// Fields of one block: more than any limit of the translation, and small enough for the stack.
 #define MAXIMUM_FIELDS 320
 
+/// Octets of one block, as libnghttp2 estimates them before it compresses: 12 more for each field. A
+/// block beyond it would be dropped without a word, so it is twice what readers of HTTP/1.1 take.
+#define MAXIMUM_BLOCK 131072
+
 struct segue_h2_session {
   nghttp2_session *inner;
   struct segue_h2_callbacks callbacks;
@@ -187,6 +191,7 @@ segue_h2_session *segue_h2_new(
     nghttp2_option_set_no_auto_window_update(option, 1);
     // A closed stream is kept only to order others by it, which RFC 9113 no longer does.
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_send_header_block_length(option, MAXIMUM_BLOCK);
     result = is_server
                  ? nghttp2_session_server_new2(&session->inner, inner_callbacks, session, option)
                  : nghttp2_session_client_new2(&session->inner, inner_callbacks, session, option);

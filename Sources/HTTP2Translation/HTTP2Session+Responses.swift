@@ -24,7 +24,7 @@ extension HTTP2Session {
   /// Octets of the response that are not yet frames. Above ``HTTP2Limits/pendingHighWater`` the
   /// engine should send no more until ``HTTP2SessionDelegate/http2MaySend(_:)``.
   public func pendingOctets(_ stream: Int32) -> Int {
-    guard let stream = streams[stream] else { return 0 }
+    guard let stream = streams[stream], !stream.isReset else { return 0 }
     return stream.pending.count + stream.response.count
   }
 
@@ -189,9 +189,7 @@ extension HTTP2Session {
         budget.spend()
       }
     case 7:  // GOAWAY
-      guard fault == nil, let code = HTTP2ErrorCode(rawValue: frame.code), code != .noError else {
-        return
-      }
+      guard let code = HTTP2ErrorCode(rawValue: frame.code), code != .noError else { return }
       fault = HTTP2Fault(code, "the client broke the rules of HTTP/2")
     default:
       break

@@ -91,14 +91,13 @@ public final class HTTP2Session {
 
   /// Whether ``withOutput(_:)`` would have something for the wire.
   public var wantsWrite: Bool {
-    if !output.isEmpty || !drained.isEmpty { return true }
-    return fault == nil && segue_h2_wants_write(inner)
+    !output.isEmpty || (fault == nil && segue_h2_wants_write(inner))
   }
 
   /// Makes frames up to the output mark, and hands out what is ready.
   ///
   /// - Parameter body: writes, and says how many octets it has written. It is not called when there
-  ///   is nothing to write.
+  ///   is nothing to write, and must not call ``receive(_:)`` or this.
   public func withOutput(_ body: (UnsafeRawBufferPointer) -> Int) {
     makeFrames()
     guard !output.isEmpty else { return }

@@ -21,7 +21,6 @@ struct OctetQueue {
     removeFirst(count)
   }
 
-  /// The octets are a copy as far as `body` is concerned: it may change the queue.
   func withOctets<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
     storage.withUnsafeBytes { body(.init(rebasing: $0[start...])) }
   }

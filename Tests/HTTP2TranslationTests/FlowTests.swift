@@ -58,6 +58,25 @@ import Testing
     }
   }
 
+  /// The answer waits for a reader, and nobody is there for the rest of the request: it is thrown
+  /// away, but it is not left to stop up the connection.
+  @Test func anUploadThatNobodyTakesDoesNotStopTheConnection() {
+    let client = TestClient(window: 1_000)
+    client.reads = false
+    let stream = client.request(
+      TestClient.post, body: String(repeating: "x", count: 3_000_000), ends: false)
+    client.engine.onOpened = { [unowned client] stream in
+      client.session.send(
+        "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + String(repeating: "y", count: 5_000),
+        on: stream)
+      client.session.endOutput(stream, isWhole: true)
+    }
+    client.exchange()
+    #expect(client.responses[stream]?.body.count == 1_000)
+    #expect(client.waiting(stream) == 0)
+    #expect(client.session.openStreams == 1)
+  }
+
   @Test func aReaderThatStallsHoldsTheEngineBack() {
     let client = TestClient()
     client.reads = false
@@ -96,6 +115,21 @@ import Testing
     #expect(client.session.outputCount <= limits.outputMark + Int(limits.frameOctets) + 9)
     client.exchange()
     #expect(streams.allSatisfy { client.responses[$0]?.body == piece })
+  }
+
+  @Test func headsThatNobodyTakesAreNotMadeEither() {
+    let client = TestClient()
+    let streams = (0..<100).map { _ in client.request() }
+    client.exchange()
+    let field = String(repeating: "x", count: 30_000)
+    for stream in streams {
+      client.session.send(
+        "HTTP/1.1 200 OK\r\nX-Long: \(field)\r\nContent-Length: 0\r\n\r\n", on: stream)
+    }
+    for _ in 0..<200 { client.session.withOutput { _ in 0 } }
+    #expect(client.session.outputCount <= client.session.limits.outputMark + 31_000)
+    client.exchange()
+    #expect(streams.allSatisfy { client.responses[$0]?.hasEnded == true })
   }
 
   @Test func anEngineThatAlwaysHasMoreIsAskedOnlyAsFarAsTheOutputGoes() {

@@ -186,6 +186,39 @@ import Testing
     #expect(client.fault == nil)
   }
 
+  @Test func theReasonIsWrittenBeforeTheSessionIsOver() {
+    let session = HTTP2Session(delegate: RecordingEngine())
+    #expect(throws: HTTP2Fault.self) { try session.receive(Array("GET / HTTP/1.1\r\n".utf8)) }
+    #expect(!session.isOver)
+    #expect(session.wantsWrite)
+    #expect(!session.takeOutput().isEmpty)
+    #expect(session.isOver)
+  }
+
+  /// A client may send a burst of requests before it hears of the limit.
+  @Test func refusalsAreNotHeldAgainstTheClient() {
+    let client = RawClient()
+    client.write((0..<400).flatMap { Frame.headers(Self.get, on: $0 * 2 + 1).octets })
+    #expect(client.fault == nil)
+    #expect(client.engine.opened.count == 128)
+    #expect(client.frames.filter { $0.type == 3 && $0.code == 7 }.count == 272)
+  }
+
+  /// A reader that credits every frame of a download at once is no flood.
+  @Test func windowUpdatesForWhatWasSentCostNothing() {
+    let client = RawClient()
+    client.write(.headers(Self.get))
+    client.session.send("HTTP/1.1 200 OK\r\n\r\n", on: 1)
+    for _ in 0..<1_000 {
+      client.session.send("x", on: 1)
+      client.read()
+      let credit = RawClient.word(1)
+      client.write(
+        Frame(type: 8, stream: 1, payload: credit), Frame(type: 8, stream: 0, payload: credit))
+    }
+    #expect(client.fault == nil)
+  }
+
   @Test(
     arguments: [
       ("HTTP/1.1 on the wire", Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8), 1),

@@ -67,12 +67,10 @@ extension HTTP2Session {
   func takeOutput() -> [UInt8] {
     var taken: [UInt8] = []
     while wantsWrite {
-      let before = taken.count
       withOutput {
         taken += $0
         return $0.count
       }
-      if taken.count == before, outputCount == 0 { break }
     }
     return taken
   }

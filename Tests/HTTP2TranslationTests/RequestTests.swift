@@ -114,13 +114,19 @@ import Testing
   }
 
   /// The engine may answer, reset or end a stream while it is being told about it.
-  @Test(arguments: ["opened", "received", "ended"])
-  func theEngineMayActFromWithinACall(_ moment: String) {
+  ///
+  /// - Parameter moment: 0 when the stream opens, 1 to 4 with the head, the size of the chunk, the
+  ///   chunk and what is behind it, 5 at the end of the input.
+  @Test(arguments: 0...5)
+  func theEngineMayActFromWithinACall(_ moment: Int) {
     for action in ["send", "reset", "end"] {
       let client = TestClient()
       var calls = 0
+      var pieces = 0
+      var told: RecordingEngine.Connection?
       let act: (Int32) -> Void = { [unowned client] stream in
         calls += 1
+        defer { if calls == 1 { told = client.engine.connections[stream] } }
         guard calls == 1 else { return }
         switch action {
         case "send":
@@ -131,9 +137,13 @@ import Testing
         }
       }
       switch moment {
-      case "opened": client.engine.onOpened = act
-      case "received": client.engine.onReceived = act
-      default: client.engine.onEnded = act
+      case 0: client.engine.onOpened = act
+      case 5: client.engine.onEnded = act
+      default:
+        client.engine.onReceived = { stream in
+          pieces += 1
+          if pieces >= moment { act(stream) }
+        }
       }
       let stream = client.request(TestClient.post, body: "hello")
       client.exchange()
@@ -145,8 +155,9 @@ import Testing
       case "reset": #expect(client.responses[stream]?.code == 7)
       default: #expect(client.responses[stream]?.code == 2)
       }
+      // Whom it has let go it hears no more of.
+      if action != "send" { #expect(client.engine.connections[stream] == told) }
       #expect(client.session.openStreams == 0)
-      client.engine.onOpened = { _ in }
     }
   }
 }

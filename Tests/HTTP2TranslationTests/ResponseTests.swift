@@ -35,6 +35,11 @@ import Testing
         + "0\r\nX-Sum: 1 2 \r\nX-Empty:\r\n\r\n",
       blocks: [[":status: 200", "trailer: X-Sum"], ["x-sum: 1 2", "x-empty: "]], body: "abc"),
     Case(
+      name: "extensions that look like trailers",
+      text: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=\"a:b\"\r\nabc\r\n"
+        + "2;x=\"c:d\"\r\nde\r\n0;x=\"e:f\"\r\nX-Sum: 1\r\n\r\n",
+      blocks: [[":status: 200"], ["x-sum: 1"]], body: "abcde"),
+    Case(
       name: "trailers without a body",
       text: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\n\r\n",
       blocks: [[":status: 200"], ["x-sum: 1"]]),
@@ -141,6 +146,8 @@ import Testing
     let stream = client.request()
     client.exchange()
     client.session.send(text, on: stream)
+    client.session.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", on: stream)
+    #expect(client.session.pendingOctets(stream) == 0)
     client.exchange()
     #expect(client.responses[stream]?.code == HTTP2ErrorCode.internalError.rawValue)
     #expect(client.engine.connections[stream]?.isClosed == true)
@@ -162,6 +169,21 @@ import Testing
     #expect(client.session.openStreams == 0)
   }
 
+  /// The client cannot know yet that nobody wants the rest.
+  @Test func whatIsOnItsWayWhenTheUploadIsStoppedDoesNoHarm() {
+    let client = RawClient()
+    for stream in stride(from: Int32(1), to: 500, by: 2) {
+      client.write(.headers(HostileClientTests.post, on: stream, ends: false))
+      client.session.send("HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n", on: stream)
+      client.session.endOutput(stream, isWhole: true)
+      client.read()
+      #expect(client.resetCode(stream) == HTTP2ErrorCode.noError.rawValue)
+      client.write(.data("hello", on: stream), .headers([("x-sum", "1")], on: stream))
+      #expect(client.fault == nil)
+    }
+    #expect(client.session.openStreams == 0)
+  }
+
   @Test func theAnswerIsOutBeforeTheUploadIsStopped() {
     let client = TestClient()
     let stream = client.request(TestClient.post, body: "hello", ends: false)
@@ -173,6 +195,22 @@ import Testing
     #expect(client.responses[stream]?.body.count == 300_000)
     #expect(client.responses[stream]?.hasEnded == true)
     #expect(client.responses[stream]?.code == HTTP2ErrorCode.noError.rawValue)
+  }
+
+  /// As large a head as the reader takes: many fields, or long ones.
+  @Test(arguments: [(126, 505), (2, 32_000), (1, 65_000)])
+  func aHeadOfAnySizeIsPassedOn(_ fields: Int, _ length: Int) {
+    let client = TestClient()
+    let stream = client.request()
+    client.exchange()
+    // Octets whose Huffman code is longer than they are.
+    let value = String(repeating: "\\", count: length)
+    let lines = (0..<fields).map { "X-\($0): \(value)\r\n" }.joined()
+    client.session.send("HTTP/1.1 200 OK\r\n\(lines)Content-Length: 2\r\n\r\nok", on: stream)
+    client.exchange()
+    #expect(client.responses[stream]?.blocks.first?.count == fields + 2)
+    #expect(client.responses[stream]?.text == "ok")
+    #expect(client.responses[stream]?.code == 0)
   }
 
   @Test func interimHeadsWithoutEndAreNotPassedOn() {
