@@ -70,6 +70,9 @@ let package = Package(
 
     // Adapters: each knows the core and one piece of the world, never one another.
     .target(name: "CLinux"),
+    .target(
+      name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "TransportSecurity", dependencies: ["COpenSSL"], swiftSettings: strict),
     .target(name: "SpecFile", dependencies: ["SegueModel", yams], swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
@@ -172,6 +175,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TrafficRoutingTests", dependencies: ["SegueModel", "TrafficRouting"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransportSecurityTests", dependencies: ["TransportSecurity", "COpenSSL"],
       swiftSettings: strict),
     .testTarget(
       name: "ProxyTests",
