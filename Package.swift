@@ -74,6 +74,9 @@ let package = Package(
 
     // Adapters: each knows the core and one piece of the world, never one another.
     .target(name: "CLinux"),
+    .target(
+      name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "TransportSecurity", dependencies: ["COpenSSL"], swiftSettings: strict),
     .target(name: "SpecFile", dependencies: ["SegueModel", yams], swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
@@ -92,8 +95,8 @@ let package = Package(
     .target(
       name: "Proxy",
       dependencies: [
-        "SegueModel", "TrafficRouting", "HTTP2Translation", "Ports", "CLinux", nioCore, nioPosix,
-        deque, logging,
+        "SegueModel", "TrafficRouting", "HTTP2Translation", "TransportSecurity", "Ports", "CLinux",
+        nioCore, nioPosix, deque, logging,
       ],
       swiftSettings: strict),
 
@@ -181,6 +184,9 @@ let package = Package(
     .testTarget(
       name: "HTTP2TranslationTests",
       dependencies: ["TrafficRouting", "CNGHTTP2", "HTTP2Translation"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransportSecurityTests", dependencies: ["TransportSecurity", "COpenSSL"],
       swiftSettings: strict),
     .testTarget(
       name: "ProxyTests",
