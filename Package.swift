@@ -60,6 +60,7 @@ let package = Package(
     .target(name: "RolloutEngine", dependencies: ["SegueModel"], swiftSettings: core),
     .target(name: "Ports", dependencies: ["SegueModel"], swiftSettings: core),
     .target(name: "TrafficRouting", dependencies: ["SegueModel"], swiftSettings: strict),
+    .target(name: "CanaryAnalysis", dependencies: ["SegueModel"], swiftSettings: core),
     .target(name: "Evidence", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .target(
       name: "SimulationKit", dependencies: ["SegueModel", "RolloutEngine", "TrafficRouting"],
@@ -187,6 +188,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "TransportSecurityTests", dependencies: ["TransportSecurity", "COpenSSL"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CanaryAnalysisTests", dependencies: ["SegueModel", "CanaryAnalysis"],
       swiftSettings: strict),
     .testTarget(
       name: "ProxyTests",
