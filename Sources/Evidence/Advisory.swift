@@ -42,7 +42,8 @@ public struct Advisory: Hashable, Sendable {
   public var summary: String
   /// A withdrawn record matches nothing.
   public var isWithdrawn: Bool
-  /// Vector strings, such as `CVSS:3.1/AV:N/...`. Without one the severity is unknown, which is not low.
+  /// Vector strings, such as `CVSS:3.1/AV:N/...`. Without one the severity is unknown, which is not
+  /// low.
   public var severities: [String]
   public var affected: [Affected]
 
@@ -88,8 +89,8 @@ public struct Advisory: Hashable, Sendable {
     return undecided
   }
 
-  /// Records of the same vulnerability together: those that name each other, or the same other id, as
-  /// aliases. Groups and their members are in the order given.
+  /// Records of the same vulnerability together: those that name each other, or the same other id,
+  /// as aliases. Groups and their members are in the order given.
   public static func mergedByAlias(_ advisories: [Advisory]) -> [[Advisory]] {
     var parents = Array(advisories.indices)
     func root(_ index: Int) -> Int {

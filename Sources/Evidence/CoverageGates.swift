@@ -39,7 +39,8 @@ public enum CoverageGate {
 
   /// Whether the share of lines that are run has not fallen, but for lines that the commit removed:
   /// taking well-tested code away is no fault. The base is (H - h) / (N - n), with H of N lines run
-  /// before the commit, and h of n among those that it removed. Counts are compared, not percentages.
+  /// before the commit, and h of n among those that it removed. Counts are compared, not
+  /// percentages.
   ///
   /// - Parameters:
   ///   - base: of the commit that the diff begins at.

@@ -1,9 +1,9 @@
 extension CoverageReport {
-  /// Reads LCOV's tracefile format (`man geninfo`). A file that is named in several sections is merged,
-  /// and so is a line that a section names twice.
+  /// Reads LCOV's tracefile format (`man geninfo`). A file that is named in several sections is
+  /// merged, and so is a line that a section names twice.
   ///
-  /// - Throws: ``ReportFailure`` for an empty file, one that ends within a section, and one that is of
-  ///   another kind.
+  /// - Throws: ``ReportFailure`` for an empty file, one that ends within a section, and one
+  ///   that is of another kind.
   public static func lcov(_ bytes: [UInt8]) throws(ReportFailure) -> CoverageReport {
     guard !bytes.isEmpty else { throw .empty }
     var report = CoverageReport()
@@ -82,8 +82,9 @@ private struct Segment {
 
   static let lineLimit = 2_000_000
 
-  /// The count of a line is the greatest of those of the regions that begin on it and of the one that
-  /// reaches into it; a line without either, or with nothing but a skipped region, is not coverable.
+  /// The count of a line is the greatest of those of the regions that begin on it and of the one
+  /// that reaches into it; a line without either, or with nothing but a skipped region, is not
+  /// coverable.
   static func lines(of segments: [Segment]) -> [Int: Int] {
     guard let first = segments.first, let last = segments.last else { return [:] }
     guard first.line <= last.line else { return [:] }

@@ -37,8 +37,8 @@ public struct CoverageReport: Hashable, Sendable {
     }
   }
 
-  /// Only the files below `root`, named relative to it, as a diff names them. A path that is relative
-  /// already is kept; one with `..` is not.
+  /// Only the files below `root`, named relative to it, as a diff names them. A path that is
+  /// relative already is kept; one with `..` is not.
   ///
   /// - Parameter known: paths of the source, when the report names files by package only, as JaCoCo
   ///   does: a file is found there by the end of its path if only one ends so.

@@ -1,7 +1,7 @@
 extension CoverageReport {
-  /// Reads Cobertura XML, as coverage.py, gcovr and many others write it. A file name that is relative
-  /// is joined to the `source` before it when there is exactly one; with several it stays relative,
-  /// since the report does not say which one it belongs to.
+  /// Reads Cobertura XML, as coverage.py, gcovr and many others write it. A file name that is
+  /// relative is joined to the `source` before it when there is exactly one; with several it stays
+  /// relative, since the report does not say which one it belongs to.
   ///
   /// - Throws: ``ReportFailure`` for what is no such report; entities and definitions are refused.
   public static func cobertura(_ bytes: [UInt8]) throws(ReportFailure) -> CoverageReport {

@@ -26,8 +26,9 @@ public enum DurationTrend {
     public var pValue: Double
   }
 
-  /// The Theil-Sen slope: the median of the slopes of all pairs, which a few outliers cannot move (Sen,
-  /// "Estimates of the regression coefficient based on Kendall's tau", 1968). `nil` below three values.
+  /// The Theil-Sen slope: the median of the slopes of all pairs, which a few outliers cannot move
+  /// (Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968). `nil` below
+  /// three values.
   public static func slope(_ values: [Double]) -> Slope? {
     let values = finite(values)
     guard values.count >= 3 else { return nil }
@@ -47,8 +48,8 @@ public enum DurationTrend {
       high: slopes[min(high, slopes.count - 1)])
   }
 
-  /// Whether the values rise or fall more than chance would have it. `nil` below three values, or when
-  /// all are equal.
+  /// Whether the values rise or fall more than chance would have it. `nil` below three values, or
+  /// when all are equal.
   public static func mannKendall(_ values: [Double]) -> Trend? {
     let values = finite(values)
     let variance = variance(of: values)
@@ -69,8 +70,8 @@ public enum DurationTrend {
 
   /// The indices at which the values begin to come from another distribution, in ascending order:
   /// E-divisive (Matteson and James, "A nonparametric approach for multiple change point analysis",
-  /// 2014), with 199 permutations at the 5 % level. The permutations come from a fixed seed, so that the
-  /// same values always give the same answer.
+  /// 2014), with 199 permutations at the 5 % level. The permutations come from a fixed seed, so
+  /// that the same values always give the same answer.
   ///
   /// Indices are those of `values`, also when only the latest ``limit`` are looked at.
   public static func changePoints(_ values: [Double]) -> [Int] {
@@ -148,7 +149,8 @@ public enum DurationTrend {
   }
 }
 
-/// Permutations from a fixed seed (SplitMix64), which is all that a permutation test asks of chance.
+/// Permutations from a fixed seed (SplitMix64), which is all that a permutation test asks of
+/// chance.
 private struct Shuffler {
   var state: UInt64
 

@@ -34,8 +34,8 @@ public struct TestRun: Hashable, Sendable {
     self.at = at
   }
 
-  /// The failures that a pass of the same test, at the same commit and in the same environment, speaks
-  /// against, in the order given. The passes beside them are not counted.
+  /// The failures that a pass of the same test, at the same commit and in the same environment,
+  /// speaks against, in the order given. The passes beside them are not counted.
   public static func contradictedFailures(in runs: [TestRun]) -> [TestRun] {
     let passes = Set(runs.lazy.filter(\.passed).map(Place.init))
     return runs.filter { !$0.passed && passes.contains(Place($0)) }
@@ -56,13 +56,14 @@ public struct TestRun: Hashable, Sendable {
 
 /// How probable it is that a test fails without cause, given its history.
 ///
-/// A commit is good or bad for a test. In a good state the test fails with the probability P_f; in a bad
-/// one, which has the probability P_b, it always fails. So failures that a retry contradicts speak for a
-/// flaky test, and those that no retry contradicts for a broken commit. After Meta's Probabilistic
-/// Flakiness Score (Machalica et al., "Probabilistic flakiness: How do you test your tests?", 2020).
+/// A commit is good or bad for a test. In a good state the test fails with the probability P_f; in
+/// a bad one, which has the probability P_b, it always fails. So failures that a retry contradicts
+/// speak for a flaky test, and those that no retry contradicts for a broken commit. After Meta's
+/// Probabilistic Flakiness Score (Machalica et al., "Probabilistic flakiness: How do you test your
+/// tests?", 2020).
 ///
-/// Both are estimated on a grid: 60 values of P_f from 1e-5 to 0.9, evenly spaced by their logarithms,
-/// and eight of P_b. Beforehand, 97 % of the weight lies on P_f below ``flakyFrom``.
+/// Both are estimated on a grid: 60 values of P_f from 1e-5 to 0.9, evenly spaced by their
+/// logarithms, and eight of P_b. Beforehand, 97 % of the weight lies on P_f below ``flakyFrom``.
 public struct FlakyModel: Sendable {
   /// A test that fails without cause this often is called flaky.
   public static let flakyFrom = 0.001
@@ -134,8 +135,9 @@ public struct FlakyModel: Sendable {
     return estimate
   }
 
-  /// How many runs without a failure show with 95 % confidence that a test which failed at this rate has
-  /// been mended: ln 0.05 / ln(1 - p), rounded up. `nil` for a rate that is not between 0 and 1.
+  /// How many runs without a failure show with 95 % confidence that a test which failed at this
+  /// rate has been mended: ln 0.05 / ln(1 - p), rounded up. `nil` for a rate that is not between 0
+  /// and 1.
   public static func cleanRunsToConfirmFix(failureRate: Double) -> Int? {
     guard failureRate > 1e-12, failureRate <= 1 else { return nil }
     return failureRate == 1 ? 1 : Int((log(0.05) / log1p(-failureRate)).rounded(.up))

@@ -3,8 +3,8 @@ internal import SegueModel
 extension VulnerabilityStatement {
   /// Reads an OpenVEX document (version 0.2.0, and those before it).
   ///
-  /// - Throws: ``ReportFailure`` for another format, and for a statement that names no vulnerability or
-  ///   has no status: a statement that cannot be read may be the one that withdraws another.
+  /// - Throws: ``ReportFailure`` for another format, and for a statement that names no vulnerability
+  ///   or has no status: a statement that cannot be read may be the one that withdraws another.
   public static func openVEX(
     _ bytes: [UInt8]
   ) throws(ReportFailure) -> [VulnerabilityStatement] {
@@ -24,8 +24,8 @@ extension VulnerabilityStatement {
     return statements
   }
 
-  /// The statement that counts for a vulnerability of a package: the newest of those about it, and of
-  /// several of one moment the last.
+  /// The statement that counts for a vulnerability of a package: the newest of those about it, and
+  /// of several of one moment the last.
   ///
   /// - Parameter ids: the vulnerability and its aliases.
   public static func current(

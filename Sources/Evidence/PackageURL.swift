@@ -14,8 +14,8 @@ public struct PackageURL: Hashable, Sendable {
     self.version = version
   }
 
-  /// Reads a package URL; `nil` for what is none. Qualifiers and the path within the package are passed
-  /// over.
+  /// Reads a package URL; `nil` for what is none. Qualifiers and the path within the package are
+  /// passed over.
   public init?(_ text: String) {
     guard text.lowercased().hasPrefix("pkg:") else { return nil }
     var rest = text.dropFirst(4).drop { $0 == "/" }

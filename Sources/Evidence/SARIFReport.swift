@@ -23,7 +23,8 @@ public struct SARIFReport: Hashable, Sendable {
     /// Empty when the result names no rule.
     public var rule: String
     public var level: Level
-    /// CVSS-like, from 0 to 10; `nil` when the rule has none, which says nothing about how bad it is.
+    /// CVSS-like, from 0 to 10; `nil` when the rule has none, which says nothing about how bad it
+    /// is.
     public var securitySeverity: Double?
     public var message: String
     public var path: String?

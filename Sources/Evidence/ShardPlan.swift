@@ -2,9 +2,9 @@ public import SegueModel
 
 /// Which tests run on which of several shards, so that all end at about the same time.
 ///
-/// The longest first, each to the shard with the least so far: never longer than 4/3 of the best split
-/// (Graham, "Bounds on multiprocessing timing anomalies", 1969). The same tests and times give the same
-/// plan in any order, so that every shard can compute it for itself.
+/// The longest first, each to the shard with the least so far: never longer than 4/3 of the best
+/// split (Graham, "Bounds on multiprocessing timing anomalies", 1969). The same tests and times
+/// give the same plan in any order, so that every shard can compute it for itself.
 public struct ShardPlan: Hashable, Sendable {
   public struct Shard: Hashable, Sendable {
     /// In the order in which they were assigned.

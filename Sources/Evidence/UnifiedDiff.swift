@@ -35,8 +35,8 @@ public struct UnifiedDiff: Hashable, Sendable {
 
   /// Reads a diff. Binary files and changes of a mode appear without lines.
   ///
-  /// - Throws: ``Malformed`` for a hunk that is shorter than its header says, or whose header cannot be
-  ///   read: half a diff would let half the changes pass unseen.
+  /// - Throws: ``Malformed`` for a hunk that is shorter than its header says, or whose header cannot
+  ///   be read: half a diff would let half the changes pass unseen.
   public static func read(_ bytes: [UInt8]) throws(Malformed) -> UnifiedDiff {
     var reader = DiffReader()
     for line in bytes.split(separator: 0x0A, omittingEmptySubsequences: false) {
@@ -136,8 +136,8 @@ private struct DiffReader {
     return (numbers[0], numbers.count == 2 ? numbers[1] : 1)
   }
 
-  /// The names in `diff --git a/x b/x`, which alone say them when only a mode changed. They are the same
-  /// then, so that the middle is known whatever is in them.
+  /// The names in `diff --git a/x b/x`, which alone say them when only a mode changed. They are the
+  /// same then, so that the middle is known whatever is in them.
   private static func names(inGitHeader text: Substring) -> UnifiedDiff.File {
     let half = text.utf8.count / 2
     let left = text.utf8.prefix(half)

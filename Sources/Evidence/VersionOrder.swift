@@ -7,8 +7,8 @@ public enum VersionOrder: Hashable, Sendable {
   /// Debian Policy, section 5.6.12.
   case debian
 
-  /// The order of an ecosystem as OSV names it (`Debian:12`); `nil` for one whose rules are not known
-  /// here, of which nothing can be said but by the versions that a record lists.
+  /// The order of an ecosystem as OSV names it (`Debian:12`); `nil` for one whose rules are not
+  /// known here, of which nothing can be said but by the versions that a record lists.
   public init?(ecosystem: String) {
     switch ecosystem.prefix(while: { $0 != ":" }) {
     case "npm", "Go", "crates.io", "SwiftURL": self = .semantic
@@ -18,7 +18,8 @@ public enum VersionOrder: Hashable, Sendable {
     }
   }
 
-  /// Negative when `left` comes first, positive when `right` does; `nil` when one is no such version.
+  /// Negative when `left` comes first, positive when `right` does; `nil` when one is no such
+  /// version.
   public func compare(_ left: String, _ right: String) -> Int? {
     switch self {
     case .semantic:
