@@ -164,7 +164,9 @@ let package = Package(
     .testTarget(
       name: "SimulationKitTests", dependencies: ["SegueModel", "RolloutEngine", "SimulationKit"],
       swiftSettings: strict),
-    .testTarget(name: "EvidenceTests", dependencies: ["Evidence", "Ports"], swiftSettings: strict),
+    .testTarget(
+      name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports"],
+      swiftSettings: strict),
     .testTarget(
       name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
     .testTarget(
