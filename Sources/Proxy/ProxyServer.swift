@@ -22,6 +22,8 @@ public final class ProxyServer: Sendable {
   private let controlGroup: MultiThreadedEventLoopGroup
   private let workers: [Worker]
   private let keeper: TableKeeper
+  /// Its lane of the same number is each worker's.
+  let accessLog: AccessLog?
   /// One thread's worth, so that comparing never takes all cores from serving.
   private let comparer = DispatchQueue(label: "segue.proxy-mirror", qos: .utility)
   private let state: Mutex<State>
@@ -33,16 +35,20 @@ public final class ProxyServer: Sendable {
   private struct State {
     var listener: (any Channel)?
     var control: (any Channel)?
+    var metrics: MetricsListener?
     var address = ""
     var port = 0
     var isDraining = false
     var isStopped = false
   }
 
-  private init(_ configuration: ProxyConfiguration, logger: Logger) {
+  private init(_ configuration: ProxyConfiguration, logger: Logger) throws {
     self.configuration = configuration
     self.logger = logger
     let threads = max(configuration.threads, 1)
+    accessLog = try configuration.accessLog.map { path in
+      try AccessLog.open(path: path, lanes: threads, logger: logger)
+    }
     group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let share = max(DescriptorLimit.raise(wanting: configuration.limits.connections) / threads, 1)
@@ -67,7 +73,7 @@ public final class ProxyServer: Sendable {
   ) async throws -> ProxyServer {
     signal(SIGPIPE, SIG_IGN)
     try makeDirectory(configuration.stateDirectory)
-    let server = ProxyServer(configuration, logger: logger)
+    let server = try ProxyServer(configuration, logger: logger)
     do {
       try await server.open()
     } catch {
@@ -96,6 +102,10 @@ public final class ProxyServer: Sendable {
     let control = try ListeningSocket.unix(path: configuration.controlSocket)
     do {
       try await openListener()
+      let metrics = try await Self.openMetrics(
+        configuration, group: controlGroup, keeper: keeper, accessLog: accessLog, logger: logger,
+        isDraining: { [self] in state.withLock { $0.isDraining } })
+      state.withLock { $0.metrics = metrics }
     } catch {
       close(control)
       unlink(configuration.controlSocket)
@@ -168,6 +178,9 @@ public final class ProxyServer: Sendable {
   /// The port clients connect to.
   public var port: Int { state.withLock { $0.port } }
 
+  /// The port of the figures, if they are told at one.
+  var metricsPort: Int? { state.withLock { $0.metrics?.port } }
+
   /// What ping answers. On the control loop only.
   func status() -> EventLoopFuture<ProxyStatus> {
     let (address, isDraining) = state.withLock { ($0.address, $0.isDraining) }
@@ -203,6 +216,7 @@ public final class ProxyServer: Sendable {
     }
     EventLoopFuture.andAllComplete(empty, on: controlGroup.next()).whenComplete { [self] _ in
       begun.control?.close(promise: nil)
+      state.withLock { $0.metrics }?.close()
       unlink(configuration.controlSocket)
       drained.open()
     }
@@ -230,6 +244,7 @@ public final class ProxyServer: Sendable {
         logger.error("an event loop did not end", metadata: ["reason": "\(error)"])
       }
     }
+    await accessLog?.close()
     stopped.open()
   }
 }
