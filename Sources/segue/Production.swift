@@ -164,6 +164,8 @@ struct Production: Composition {
       host: options.listen.host, port: options.listen.port, controlSocket: options.controlSocket,
       stateDirectory: directory)
     if let threads = options.threads { configuration.threads = threads }
+    configuration.metrics = options.metrics
+    configuration.version = segueVersion
     let logger = Logger(label: "segue.proxy") { _ in
       StreamLogHandler.standardError(label: "segue.proxy")
     }
