@@ -39,10 +39,13 @@ public struct ServeOptions: Hashable, Sendable {
   public var parallelSteps: Int?
   /// Whether to keep a bare repository in the state directory that people can push to.
   public var embeddedRemote: Bool
+  /// Where the proxy tells its figures: `HOST:PORT` or `unix:/path`; `nil`: nowhere.
+  public var metrics: String?
 
   public init(
     state: String, source: String, listen: ListenAddress = ListenAddress(),
-    pollInterval: Milliseconds = .seconds(2), parallelSteps: Int? = nil, embeddedRemote: Bool = true
+    pollInterval: Milliseconds = .seconds(2), parallelSteps: Int? = nil,
+    embeddedRemote: Bool = true, metrics: String? = nil
   ) {
     self.state = state
     self.source = source
@@ -50,6 +53,7 @@ public struct ServeOptions: Hashable, Sendable {
     self.pollInterval = pollInterval
     self.parallelSteps = parallelSteps
     self.embeddedRemote = embeddedRemote
+    self.metrics = metrics
   }
 
   /// The control API's socket.
@@ -64,6 +68,7 @@ public struct ServeOptions: Hashable, Sendable {
       "\(pollInterval.count)ms",
     ]
     if let parallelSteps { arguments += ["--parallel", "\(parallelSteps)"] }
+    if let metrics { arguments += ["--metrics", metrics] }
     arguments.append(embeddedRemote ? "--embedded-remote" : "--no-embedded-remote")
     return arguments
   }
@@ -80,16 +85,19 @@ public struct ProxyOptions: Hashable, Sendable {
   public var threads: Int?
   /// Takes over from the proxy that runs, and then listens where that did.
   public var takesOver: Bool
+  /// Where it tells its figures: `HOST:PORT` or `unix:/path`; `nil`: nowhere.
+  public var metrics: String?
 
   public init(
     listen: ListenAddress, controlSocket: String, state: String, threads: Int? = nil,
-    takesOver: Bool = false
+    takesOver: Bool = false, metrics: String? = nil
   ) {
     self.listen = listen
     self.controlSocket = controlSocket
     self.state = state
     self.threads = threads
     self.takesOver = takesOver
+    self.metrics = metrics
   }
 }
 

@@ -16,6 +16,12 @@ public struct ProxyConfiguration: Hashable, Sendable {
   /// listening socket, its tables, and then its clients. `host` and `port` are ignored.
   public var takesOver: Bool
   public var limits: ProxyLimits
+  /// Where to tell the proxy's figures: `127.0.0.1:9464` or `unix:/path`; `nil`: nowhere.
+  public var metrics: String?
+  /// The file that gets a line for each request; `nil`: none.
+  public var accessLog: String?
+  /// Of this build of Segue, for the figures.
+  public var version = "unknown"
 
   public init(
     host: String = "127.0.0.1", port: Int = 0, controlSocket: String, stateDirectory: String,

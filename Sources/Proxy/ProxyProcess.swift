@@ -11,6 +11,7 @@ public import Logging
 /// The proxy as a process of its own.
 public enum ProxyProcess {
   /// Serves until SIGTERM, SIGINT or the control socket asks for the end, then drains and returns.
+  /// SIGHUP opens the access log anew, if there is one.
   ///
   /// - Parameter onReady: Called once it serves.
   /// - Throws: `PortError` when the proxy cannot start.
@@ -19,10 +20,14 @@ public enum ProxyProcess {
   ) async throws {
     let server = try await ProxyServer.start(configuration, logger: logger)
     let queue = DispatchQueue(label: "segue.proxy-signals")
-    let sources = [SIGTERM, SIGINT].map { number in
+    let numbers = [SIGTERM, SIGINT] + (server.accessLog == nil ? [] : [SIGHUP])
+    let sources = numbers.map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler { server.beginShutdown(within: nil) }
+      source.setEventHandler {
+        guard number == SIGHUP else { return server.beginShutdown(within: nil) }
+        server.accessLog?.reopen()
+      }
       source.resume()
       return source
     }

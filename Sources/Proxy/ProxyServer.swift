@@ -16,6 +16,8 @@ public final class ProxyServer: Sendable {
   private let controlGroup: MultiThreadedEventLoopGroup
   private let workers: [Worker]
   private let keeper: TableKeeper
+  /// Its lane of the same number is each worker's.
+  let accessLog: AccessLog?
   /// One thread's worth, so that comparing never takes all cores from serving.
   private let comparer = DispatchQueue(label: "segue.proxy-mirror", qos: .utility)
   private let state: Mutex<State>
@@ -28,6 +30,7 @@ public final class ProxyServer: Sendable {
     /// The listening socket; -1: not open, or closed.
     var listener: CInt = -1
     var control: (any Channel)?
+    var metrics: MetricsListener?
     var address = ""
     var port = 0
     /// Where the control socket's file is.
@@ -37,10 +40,13 @@ public final class ProxyServer: Sendable {
     var isStopped = false
   }
 
-  private init(_ configuration: ProxyConfiguration, logger: Logger) {
+  private init(_ configuration: ProxyConfiguration, logger: Logger) throws {
     self.configuration = configuration
     self.logger = logger
     let threads = max(configuration.threads, 1)
+    accessLog = try configuration.accessLog.map { path in
+      try AccessLog.open(path: path, lanes: threads, logger: logger)
+    }
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let share = max(DescriptorLimit.raise(wanting: configuration.limits.connections) / threads, 1)
     let comparer = comparer
@@ -64,7 +70,7 @@ public final class ProxyServer: Sendable {
   ) async throws -> ProxyServer {
     signal(SIGPIPE, SIG_IGN)
     try makeDirectory(configuration.stateDirectory)
-    let server = ProxyServer(configuration, logger: logger)
+    let server = try ProxyServer(configuration, logger: logger)
     do {
       try await server.open()
     } catch {
@@ -97,12 +103,20 @@ public final class ProxyServer: Sendable {
         on: ListeningSocket.inherited(environment, pid: getpid())
           ?? ListeningSocket.tcp(host: configuration.host, port: configuration.port))
       try openDesk()
+      try await openMetrics()
     } catch {
       close(control)
       unlink(configuration.controlSocket)
       throw error
     }
     try await answerControl(control)
+  }
+
+  private func openMetrics() async throws {
+    let metrics = try await Self.openMetrics(
+      configuration, group: controlGroup, keeper: keeper, accessLog: accessLog, logger: logger,
+      isDraining: { [self] in state.withLock { $0.isDraining } })
+    state.withLock { $0.metrics = metrics }
   }
 
   private func restoreTables() async throws {
@@ -136,6 +150,7 @@ public final class ProxyServer: Sendable {
         try await controlGroup.next().submit { keeper.adopt(Ancestor(path: ancestor)) }.get()
       }
       try openDesk()
+      try await openMetrics()
       logger.info("proxy has taken over", metadata: ["from": "\(inheritance.pid)"])
     } catch {
       unlink(next)
@@ -176,6 +191,12 @@ public final class ProxyServer: Sendable {
       return state.desk
     }
     unlink(HandoverWire.path(beside: path))
+    // Its address is the heir's from now on.
+    let metrics = state.withLock { state in
+      defer { state.metrics = nil }
+      return state.metrics
+    }
+    try? metrics?.close().wait()
     desk?.close(removesPath: false)
     let (loop, keeper) = (controlGroup.next(), keeper)
     loop.execute { keeper.isFrozen = false }
@@ -236,6 +257,9 @@ public final class ProxyServer: Sendable {
   /// The port clients connect to.
   public var port: Int { state.withLock { $0.port } }
 
+  /// The port of the figures, if they are told at one.
+  var metricsPort: Int? { state.withLock { $0.metrics?.port } }
+
   /// What ping answers. On the control loop only.
   func status() -> EventLoopFuture<ProxyStatus> {
     let (address, listener, isDraining) = state.withLock {
@@ -286,6 +310,7 @@ public final class ProxyServer: Sendable {
     EventLoopFuture.andAllComplete(empty, on: loop).flatMap { [self] in leaveTestament() }
       .whenComplete { [self] _ in
         begun.control?.close(promise: nil)
+        state.withLock { $0.metrics }?.close()
         unlink(state.withLock(\.controlPath))
         drained.open()
       }
@@ -328,6 +353,7 @@ public final class ProxyServer: Sendable {
     } catch {
       logger.error("the control loop did not end", metadata: ["reason": "\(error)"])
     }
+    await accessLog?.close()
     stopped.open()
   }
 }

@@ -165,6 +165,8 @@ struct Production: Composition {
       stateDirectory: directory)
     if let threads = options.threads { configuration.threads = threads }
     configuration.takesOver = options.takesOver
+    configuration.metrics = options.metrics
+    configuration.version = segueVersion
     let logger = Logger(label: "segue.proxy") { _ in
       StreamLogHandler.standardError(label: "segue.proxy")
     }

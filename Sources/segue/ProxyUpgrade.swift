@@ -25,10 +25,7 @@ struct ProxyUpgrade {
     let log = ProxySupervisor.logFile(state)
     let process = try await DetachedProcess.start(
       DetachedCommand(
-        arguments: [
-          Production.executable, "proxy", "--state", state, "--control-socket", controlSocket,
-          "--take-over",
-        ],
+        arguments: [Production.executable] + Self.arguments(of: old) + ["--take-over"],
         environment: environment, directory: state, logFile: log,
         identityFile: ProxySupervisor.identityFile(state)))
     let clock = ContinuousClock()
@@ -46,6 +43,13 @@ struct ProxyUpgrade {
       }
       try await Task.sleep(for: .milliseconds(20))
     }
+  }
+
+  /// What the old proxy was told, which counts for the new one too.
+  private static func arguments(of pid: Int32) -> [String] {
+    let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") ?? Data()
+    return line.split(separator: 0).dropFirst().map { String(decoding: $0, as: UTF8.self) }
+      .filter { $0 != "--take-over" }
   }
 
   /// Whether a process runs another program file than we do: an older or a newer Segue.

@@ -56,7 +56,7 @@ import Testing
       let options = ServeOptions(
         state: directory, source: "git@example.com:shop.git",
         listen: ListenAddress(host: "::1", port: 81), pollInterval: Milliseconds(1_500),
-        parallelSteps: 3, embeddedRemote: false)
+        parallelSteps: 3, embeddedRemote: false, metrics: "unix:/run/metrics.sock")
       let composition = RecordingComposition()
       let context = Context(
         composition: composition, environment: [:], directory: "/", output: 1, errors: 2)
@@ -68,13 +68,14 @@ import Testing
   @Test func theProxyIsTold() async throws {
     let composition = RecordingComposition()
     let outcome = try await segue(
-      "proxy", "--listen", "9000", "--threads", "2", composition: composition)
+      "proxy", "--listen", "9000", "--threads", "2", "--metrics", "9464",
+      composition: composition)
     #expect(outcome.status == .success)
     #expect(
       composition.proxied.withLock { $0 } == [
         ProxyOptions(
           listen: ListenAddress(port: 9_000), controlSocket: "/nowhere/state/proxy.sock",
-          state: "/nowhere/state", threads: 2)
+          state: "/nowhere/state", threads: 2, metrics: "127.0.0.1:9464")
       ])
   }
 }

@@ -15,6 +15,11 @@ struct ProxyCommand: Verb {
   var listen = ListenAddress()
   @Option(help: ArgumentHelp("Event loops. Default: one a core.", valueName: "n"))
   var threads: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Where the proxy tells its figures to Prometheus: HOST:PORT, PORT or unix:/PATH. "
+        + "Default: nowhere.", valueName: "address"), transform: Parse.metrics)
+  var metrics: String?
   @Flag(
     help: """
       Take over from the proxy that runs: its address, its tables, then its clients. `segue proxy \
@@ -30,7 +35,7 @@ struct ProxyCommand: Verb {
     let state = try context.state(common)
     let options = ProxyOptions(
       listen: listen, controlSocket: place.socket(in: state), state: state, threads: threads,
-      takesOver: takeOver)
+      takesOver: takeOver, metrics: metrics)
     try await context.composition.proxy(options)
     return .success
   }

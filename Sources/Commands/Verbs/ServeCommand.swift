@@ -26,6 +26,11 @@ struct ServeArguments: ParsableArguments {
     inversion: .prefixedNo,
     help: "Keep a repository in the state directory that can be pushed to.")
   var embeddedRemote = true
+  @Option(
+    help: ArgumentHelp(
+      "Where the proxy tells its figures to Prometheus: HOST:PORT, PORT or unix:/PATH. "
+        + "Default: nowhere.", valueName: "address"), transform: Parse.metrics)
+  var metrics: String?
 
   mutating func validate() throws {
     if let parallel, parallel < 1 { throw ValidationError("--parallel must be at least 1.") }
@@ -37,7 +42,8 @@ struct ServeArguments: ParsableArguments {
   func options(_ common: CommonOptions, _ context: Context) throws(ControlError) -> ServeOptions {
     ServeOptions(
       state: try context.state(common), source: try repository(context), listen: listen,
-      pollInterval: pollInterval, parallelSteps: parallel, embeddedRemote: embeddedRemote)
+      pollInterval: pollInterval, parallelSteps: parallel, embeddedRemote: embeddedRemote,
+      metrics: metrics)
   }
 
   private func repository(_ context: Context) throws(ControlError) -> String {
@@ -56,6 +62,15 @@ enum Parse {
       throw ValidationError("\"\(text)\" is no address: write HOST:PORT, or PORT alone.")
     }
     return address
+  }
+
+  /// An address, or `unix:` and an absolute path.
+  static func metrics(_ text: String) throws -> String {
+    guard text.hasPrefix("unix:") else { return "\(try address(text))" }
+    guard text.hasPrefix("unix:/") else {
+      throw ValidationError("\"\(text)\" is no socket: write unix: and an absolute path.")
+    }
+    return text
   }
 
   /// `500ms`, `2s`, `1m`; at most a day.
