@@ -27,6 +27,7 @@ extension ClientConnection {
     unwrapsChunks = false
     endsByClose = false
 
+    if let port = worker.redirectPort, !peer.isSecure { return redirect(toPort: port) }
     let matched = worker.matcher.match(
       head.readableBytesUInt8Span, authority: parser.authority, path: parser.path,
       block: parser.block)
@@ -42,6 +43,19 @@ extension ClientConnection {
     mirror = nil
     wasHeld = false
     if service.isPlain { startAttempt(onFreshConnection: false) } else { findWay(isPreview) }
+  }
+
+  /// Sends the client to the same place inside TLS (RFC 9110 section 15.4.9: with the same method).
+  private func redirect(toPort port: Int) {
+    func text(_ range: Range<Int>) -> String {
+      head.getString(at: head.readerIndex + range.lowerBound, length: range.count) ?? ""
+    }
+    var host = text(parser.authority)
+    if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") { host = String(host[..<colon]) }
+    guard !host.isEmpty else { return respondLocally(400, "no Host to go on with") }
+    let suffix = port == 443 ? "" : ":\(port)"
+    respondLocally(
+      308, "this is served with TLS only", location: "https://\(host)\(suffix)\(text(parser.path))")
   }
 
   /// An upgrade that can be tunnelled: not to HTTP/2, which would carry requests past the router, and

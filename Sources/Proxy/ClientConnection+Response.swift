@@ -121,7 +121,7 @@ extension ClientConnection {
   }
 
   /// Answers in the router's own name.
-  func respondLocally(_ status: Int, _ reason: String) {
+  func respondLocally(_ status: Int, _ reason: String, location: String? = nil) {
     abandonAttempt()
     skipBufferedBody()
     let closes =
@@ -129,7 +129,7 @@ extension ClientConnection {
     openOut()
     MessageWriter.writeLocal(
       status: status, reason: reason, isHead: parser.method == .head, closes: closes,
-      saysKeepAlive: parser.minorVersion == 0, to: &out)
+      saysKeepAlive: parser.minorVersion == 0, location: location, to: &out)
     flushOut()
     guard phase != .closed else { return }
     if closes { beginLingering() } else { awaitNextRequest() }

@@ -6,6 +6,7 @@ import NIOCore
 import Ports
 import SegueModel
 import Synchronization
+import TransportSecurity
 
 /// The words between a proxy and the one that takes over from it: JSON objects, one a line, over a Unix
 /// socket beside the control socket.
@@ -28,7 +29,12 @@ enum HandoverWire {
     var pid: Int32
     /// Where the older proxy can still be asked for what it has in flight.
     var control: String?
+    /// The keys of TLS sessions, so that they are resumed.
+    var tickets: [UInt8]?
   }
+
+  /// The plain listening socket, and that of TLS.
+  static let descriptorLimit = 2
 
   private static let lineLimit = 4_096
 
@@ -59,31 +65,29 @@ enum HandoverWire {
     guard count == line.count else { throw .silent }
   }
 
-  /// - Returns: the message, and the descriptor that came with it.
+  /// - Returns: the message, and the descriptors that came with it, ours to close.
   static func receive(
     _ step: Step, from socket: CInt
-  ) throws(HandoverFailure) -> (Message, descriptor: CInt?) {
+  ) throws(HandoverFailure) -> (Message, descriptors: [CInt]) {
     var line = Data()
-    var passed: CInt?
+    var passed: [CInt] = []
     while line.last != UInt8(ascii: "\n") {
       var chunk = [UInt8](repeating: 0, count: lineLimit)
-      var descriptor: CInt = -1
+      var descriptors = [CInt](repeating: -1, count: descriptorLimit)
       var descriptorCount = 0
-      let count = segue_receive_fds(socket, &chunk, chunk.count, &descriptor, 1, &descriptorCount)
-      if descriptorCount == 1 {
-        if let passed { close(passed) }
-        passed = descriptor
-      }
+      let count = segue_receive_fds(
+        socket, &chunk, chunk.count, &descriptors, descriptorLimit, &descriptorCount)
+      passed += descriptors.prefix(descriptorCount)
       line.append(contentsOf: chunk[..<max(count, 0)])
       guard count > 0, line.count <= lineLimit else {
-        if let passed { close(passed) }
+        for descriptor in passed { close(descriptor) }
         throw .silent
       }
     }
     guard let message = try? JSONDecoder().decode(Message.self, from: line), message.step == step,
       message.version == ControlWire.version
     else {
-      if let passed { close(passed) }
+      for descriptor in passed { close(descriptor) }
       throw .notUnderstood
     }
     return (message, passed)
@@ -115,8 +119,10 @@ final class HandoverDesk: Sendable {
 
   /// What a takeover needs of the proxy that is taken over.
   struct Estate: Sendable {
-    /// The listening socket; `nil` once it is closed.
-    let listener: @Sendable () -> CInt?
+    /// The listening sockets, that of TLS last; none once they are closed.
+    let listeners: @Sendable () -> [CInt]
+    /// The keys of TLS sessions.
+    let tickets: @Sendable () -> [UInt8]?
     /// Takes no new tables, or takes them again.
     let freeze: @Sendable (Bool) -> Void
     /// Gives everything up, and says where it can still be asked.
@@ -173,10 +179,12 @@ final class HandoverDesk: Sendable {
   private func handOver(on socket: CInt, _ estate: Estate) throws(HandoverFailure) {
     let (offer, _) = try HandoverWire.receive(.offer, from: socket)
     logger.info("another proxy wants to take over", metadata: ["pid": "\(offer.pid)"])
-    guard let listener = estate.listener() else { throw .system("the proxy is shutting down") }
+    let listeners = estate.listeners()
+    guard !listeners.isEmpty else { throw .system("the proxy is shutting down") }
     estate.freeze(true)
     try HandoverWire.send(
-      HandoverWire.Message(step: .listener, pid: getpid()), passing: [listener], to: socket)
+      HandoverWire.Message(step: .listener, pid: getpid(), tickets: estate.tickets()),
+      passing: listeners, to: socket)
     _ = try HandoverWire.receive(.serving, from: socket)
     let control = try estate.yield()
     // The heir serves already, so nothing that happens from here on can bring us back.
@@ -189,8 +197,10 @@ final class HandoverDesk: Sendable {
 /// The heir's side of a takeover. Blocks.
 struct Inheritance {
   private let socket: CInt
-  /// The listening socket, ours to keep.
+  /// The listening sockets, ours to keep.
   let listener: CInt
+  let secureListener: CInt?
+  let tickets: TicketKeys?
   /// Of the proxy that goes.
   let pid: Int32
 
@@ -212,9 +222,11 @@ struct Inheritance {
     HandoverWire.setPatience(patience, on: socket)
     do throws(HandoverFailure) {
       try HandoverWire.send(HandoverWire.Message(step: .offer, pid: getpid()), to: socket)
-      let (message, descriptor) = try HandoverWire.receive(.listener, from: socket)
-      guard let descriptor else { throw HandoverFailure.notUnderstood }
-      return Inheritance(socket: socket, listener: descriptor, pid: message.pid)
+      let (message, descriptors) = try HandoverWire.receive(.listener, from: socket)
+      guard let first = descriptors.first else { throw HandoverFailure.notUnderstood }
+      return Inheritance(
+        socket: socket, listener: first, secureListener: descriptors.dropFirst().first,
+        tickets: message.tickets.flatMap { TicketKeys(serialized: $0) }, pid: message.pid)
     } catch {
       close(socket)
       throw refused(error)
@@ -237,6 +249,7 @@ struct Inheritance {
   func abandon() {
     close(socket)
     close(listener)
+    if let secureListener { close(secureListener) }
   }
 
   private static func refused(_ error: HandoverFailure) -> PortError {

@@ -89,6 +89,15 @@ enum ListeningSocket {
     return descriptor
   }
 
+  /// Makes a listening socket ready for an event loop. Connections inherit what is set here.
+  static func prepare(_ descriptor: CInt) {
+    let flags = fcntl(descriptor, F_GETFL)
+    _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
+    var on: Int32 = 1
+    setsockopt(
+      descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+  }
+
   /// What a socket is bound to; `nil` for one that has no address and port.
   static func address(of descriptor: CInt) -> SocketAddress? {
     var storage = sockaddr_storage()

@@ -114,6 +114,7 @@ enum MessageWriter {
   /// A response of the router's own.
   static func writeLocal(
     status: Int, reason: String, isHead: Bool, closes: Bool, saysKeepAlive: Bool,
+    location: String? = nil,
     to out: inout ByteBuffer
   ) {
     let phrase = phrase(of: status)
@@ -122,6 +123,7 @@ enum MessageWriter {
     out.writeStaticString(
       "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n")
     if status == 503 { out.writeStaticString("Retry-After: 1\r\n") }
+    if let location { out.writeString("Location: \(location)\r\n") }
     out.writeLength(UInt64(body.utf8.count))
     if closes {
       out.writeStaticString("Connection: close\r\n")
@@ -134,6 +136,7 @@ enum MessageWriter {
 
   private static func phrase(of status: Int) -> String {
     switch status {
+    case 308: "Permanent Redirect"
     case 400: "Bad Request"
     case 404: "Not Found"
     case 408: "Request Timeout"

@@ -23,6 +23,9 @@ public struct ProxyConfiguration: Hashable, Sendable {
   /// Of this build of Segue, for the figures.
   public var version = "unknown"
 
+  /// Where TLS is spoken besides; `nil`: nowhere.
+  public var tls: TLSListening?
+
   public init(
     host: String = "127.0.0.1", port: Int = 0, controlSocket: String, stateDirectory: String,
     threads: Int = 2, takesOver: Bool = false, limits: ProxyLimits = ProxyLimits()
@@ -34,6 +37,27 @@ public struct ProxyConfiguration: Hashable, Sendable {
     self.threads = threads
     self.takesOver = takesOver
     self.limits = limits
+  }
+}
+
+/// Where and how the proxy speaks TLS.
+public struct TLSListening: Hashable, Sendable {
+  /// Literal address to listen on.
+  public var host: String
+  /// 0: the kernel chooses.
+  public var port: Int
+  /// The first certificate is for whoever names no host, or an unknown one.
+  public var certificates: [CertificateSource]
+  /// Requests without TLS are answered with the address with it.
+  public var redirects: Bool
+
+  public init(
+    host: String, port: Int, certificates: [CertificateSource], redirects: Bool = false
+  ) {
+    self.host = host
+    self.port = port
+    self.certificates = certificates
+    self.redirects = redirects
   }
 }
 

@@ -8,13 +8,14 @@ import Ports
 public import SegueModel
 import Synchronization
 import TrafficRouting
+import TransportSecurity
 
 /// A running proxy: its event loops, its listener, its control socket.
 public final class ProxyServer: Sendable {
-  private let configuration: ProxyConfiguration
-  private let logger: Logger
+  let configuration: ProxyConfiguration
+  let logger: Logger
   private let controlGroup: MultiThreadedEventLoopGroup
-  private let workers: [Worker]
+  let workers: [Worker]
   private let keeper: TableKeeper
   /// Its lane of the same number is each worker's.
   let accessLog: AccessLog?
@@ -29,6 +30,10 @@ public final class ProxyServer: Sendable {
   private struct State {
     /// The listening socket; -1: not open, or closed.
     var listener: CInt = -1
+    /// That of TLS; -1 likewise.
+    var secureListener: CInt = -1
+    var securePort = 0
+    var certificates: CertificateKeeper?
     var control: (any Channel)?
     var metrics: MetricsListener?
     var address = ""
@@ -102,6 +107,7 @@ public final class ProxyServer: Sendable {
       try listen(
         on: ListeningSocket.inherited(environment, pid: getpid())
           ?? ListeningSocket.tcp(host: configuration.host, port: configuration.port))
+      try await listenWithTLS(on: nil, tickets: nil)
       try openDesk()
       try await openMetrics()
     } catch {
@@ -143,6 +149,7 @@ public final class ProxyServer: Sendable {
     }
     do {
       try listen(on: inheritance.listener)
+      try await listenWithTLS(on: inheritance.secureListener, tickets: inheritance.tickets)
       try await answerControl(control)
       let ancestor = try await Blocking.run { () throws(PortError) in try inheritance.confirm() }
       if let ancestor {
@@ -168,7 +175,10 @@ public final class ProxyServer: Sendable {
     let keeper = keeper
     desk.open(
       HandoverDesk.Estate(
-        listener: { [self] in state.withLock { $0.listener >= 0 ? $0.listener : nil } },
+        listeners: { [self] in
+          state.withLock { [$0.listener, $0.secureListener].filter { $0 >= 0 } }
+        },
+        tickets: { [self] in state.withLock { $0.certificates?.tickets.serialized } },
         freeze: { isFrozen in loop.execute { keeper.isFrozen = isFrozen } },
         yield: { [self] () throws(HandoverFailure) in try yieldControl() }))
     state.withLock { $0.desk = desk }
@@ -205,12 +215,7 @@ public final class ProxyServer: Sendable {
   }
 
   private func listen(on descriptor: CInt) throws {
-    let flags = fcntl(descriptor, F_GETFL)
-    _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
-    // Connections inherit it.
-    var on: Int32 = 1
-    setsockopt(
-      descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    ListeningSocket.prepare(descriptor)
     let address = ListeningSocket.address(of: descriptor)
     let text = "\(address?.ipAddress ?? configuration.host):\(address?.port ?? 0)"
     state.withLock { state in
@@ -218,12 +223,18 @@ public final class ProxyServer: Sendable {
       state.address = text
       state.port = address?.port ?? 0
     }
-    let workers = workers
-    for worker in workers {
-      worker.loop.execute { worker.accept(from: descriptor, among: workers) }
-    }
+    accept(from: descriptor, isSecure: false)
     logger.info("proxy is listening", metadata: ["address": "\(text)"])
     try writeAddress(text)
+  }
+
+  func accept(from descriptor: CInt, isSecure: Bool) {
+    let workers = workers
+    for worker in workers {
+      worker.loop.execute {
+        worker.accept(from: descriptor, isSecure: isSecure, among: workers)
+      }
+    }
   }
 
   /// For people and scripts; the control socket's ping says the same.
@@ -253,6 +264,19 @@ public final class ProxyServer: Sendable {
 
   /// Where clients connect to, as `127.0.0.1:8080`.
   public var localAddress: String { state.withLock { $0.address } }
+
+  var controlLoop: any EventLoop { controlGroup.next() }
+
+  func setSecure(_ descriptor: CInt, port: Int, _ keeper: CertificateKeeper) {
+    state.withLock { state in
+      state.secureListener = descriptor
+      state.securePort = port
+      state.certificates = keeper
+    }
+  }
+
+  /// The port clients connect to with TLS; 0: none.
+  public var securePort: Int { state.withLock { $0.securePort } }
 
   /// The port clients connect to.
   public var port: Int { state.withLock { $0.port } }
@@ -285,19 +309,22 @@ public final class ProxyServer: Sendable {
   /// Begins to shut down, once; later calls change nothing.
   func beginShutdown(within deadline: Milliseconds?) {
     let deadline = deadline ?? configuration.limits.shutdown
-    let begun = state.withLock { state -> (listener: CInt, control: (any Channel)?)? in
+    let begun = state.withLock { state -> (listeners: [CInt], control: (any Channel)?)? in
       guard !state.isDraining else { return nil }
       state.isDraining = true
-      defer { state.listener = -1 }
+      defer {
+        state.listener = -1
+        state.secureListener = -1
+      }
       state.desk?.close(removesPath: true)
-      return (state.listener, state.control)
+      return ([state.listener, state.secureListener].filter { $0 >= 0 }, state.control)
     }
     guard let begun else { return }
     logger.info("proxy is shutting down", metadata: ["deadline": "\(deadline)"])
     let loop = controlGroup.next()
     let deaf = workers.map { $0.perform(answerOn: loop) { $0.stopAccepting() } }
     EventLoopFuture.andAllComplete(deaf, on: loop).whenComplete { _ in
-      if begun.listener >= 0 { close(begun.listener) }
+      for listener in begun.listeners { close(listener) }
     }
     let empty = workers.map { worker in
       let promise = loop.makePromise(of: Void.self)
@@ -343,11 +370,14 @@ public final class ProxyServer: Sendable {
       worker.stop()
       await worker.loop.waitUntilEnded()
     }
-    let listener = state.withLock { state in
-      defer { state.listener = -1 }
-      return state.listener
+    let left = state.withLock { state in
+      defer {
+        state.listener = -1
+        state.secureListener = -1
+      }
+      return [state.listener, state.secureListener].filter { $0 >= 0 }
     }
-    if listener >= 0 { close(listener) }
+    for listener in left { close(listener) }
     do {
       try await controlGroup.shutdownGracefully()
     } catch {

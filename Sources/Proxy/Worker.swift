@@ -5,6 +5,7 @@ import NIOCore
 import SegueModel
 import Synchronization
 import TrafficRouting
+import TransportSecurity
 
 /// Everything one event loop knows: its tables, its counters, its connections.
 ///
@@ -47,10 +48,16 @@ final class Worker: @unchecked Sendable {
   private var drainingSince: UInt64 = 0
   private var clients: [ClientConnection] = []
   private var http2: [ObjectIdentifier: HTTP2Connection] = [:]
+  /// In their handshake.
+  private var handshakes: [ObjectIdentifier: TLSStream] = [:]
+  /// What new TLS connections go by.
+  var certificates: CertificateStore?
+  /// Requests without TLS are sent to this port, with it.
+  var redirectPort: Int?
   private var hasFinishedHTTP2 = false
   private var drained: (@Sendable () -> Void)?
   private var cutTimer: LoopTimer?
-  private var acceptor: Acceptor?
+  private var acceptors: [Acceptor] = []
   private var connecting: [Connecting] = []
   private let connectionLimit: Int
   /// Client connections, for whoever hands out new ones.
@@ -122,6 +129,7 @@ final class Worker: @unchecked Sendable {
       stopAccepting()
       for client in clients { client.cut() }
       for connection in Array(http2.values) { connection.cut() }
+      for handshake in Array(handshakes.values) { handshake.close() }
       for service in services { service.retire() }
       for service in retired { service.retire() }
       abandonCopies()
@@ -152,6 +160,7 @@ final class Worker: @unchecked Sendable {
     for service in services { service.sweep(now: now) }
     for client in clients { client.check(now: now) }
     for connection in Array(http2.values) { connection.check(now: now) }
+    for handshake in Array(handshakes.values) { handshake.check(now: now) }
     for attempt in connecting where attempt.deadline <= now { attempt.stream.abandonConnecting() }
     checkCopies(now: now)
     if isDraining, now >= drainingSince + spans.drainIdle {
@@ -216,20 +225,20 @@ final class Worker: @unchecked Sendable {
 
   /// Takes clients off `listener`, which stays its owner's. One that another worker has more room
   /// for is handed to it.
-  func accept(from listener: CInt, among workers: [Worker]) {
+  func accept(from listener: CInt, isSecure: Bool, among workers: [Worker]) {
     let acceptor = Acceptor(listener, on: loop) { [unowned self] descriptor, peer in
       let own = load.load(ordering: .relaxed)
       let other = workers.min {
         $0.load.load(ordering: .relaxed) < $1.load.load(ordering: .relaxed)
       }
       if let other, other !== self, other.load.load(ordering: .relaxed) + Self.unevenness < own,
-        other.loop.execute({ other.take(descriptor, from: peer) })
+        other.loop.execute({ other.take(descriptor, from: peer, isSecure: isSecure) })
       {
         return
       }
-      take(descriptor, from: peer)
+      take(descriptor, from: peer, isSecure: isSecure)
     }
-    self.acceptor = acceptor
+    acceptors.append(acceptor)
     acceptor.open()
   }
 
@@ -237,20 +246,43 @@ final class Worker: @unchecked Sendable {
   private static let unevenness = 4
 
   func stopAccepting() {
-    acceptor?.close()
-    acceptor = nil
+    for acceptor in acceptors { acceptor.close() }
+    acceptors = []
   }
 
-  private func take(_ descriptor: CInt, from peer: PeerAddress) {
+  private func take(_ descriptor: CInt, from peer: PeerAddress, isSecure: Bool) {
     let stream = StreamSocket(descriptor, on: loop, mayBeHalfOpen: true)
-    guard clients.count < connectionLimit else { return stream.close() }
+    guard clients.count + handshakes.count < connectionLimit else { return stream.close() }
     readClock()
-    let client = ClientConnection(
-      worker: self, stream: stream, peer: PeerFacts(address: peer.text, isSecure: false))
-    add(client)
-    stream.handler = client
+    let facts = PeerFacts(address: peer.text, isSecure: isSecure)
+    if isSecure { startTLS(on: stream, facts) } else { serveHTTP1(on: stream, facts) }
     _ = stream.open()
   }
+
+  private func serveHTTP1(on stream: ByteStream, _ peer: PeerFacts) {
+    let client = ClientConnection(worker: self, stream: stream, peer: peer)
+    add(client)
+    stream.handler = client
+  }
+
+  private func startTLS(on wire: StreamSocket, _ peer: PeerFacts) {
+    guard let certificates,
+      let stream = try? TLSStream(
+        worker: self, wire: wire, store: certificates,
+        established: { [unowned self] stream, spoken in
+          if spoken == .http2 {
+            _ = serveHTTP2(on: stream, peer: peer)
+          } else {
+            serveHTTP1(on: stream, peer)
+          }
+        })
+    else { return wire.close() }
+    handshakes[ObjectIdentifier(stream)] = stream
+    wire.handler = stream
+  }
+
+  /// Its handshake is over, one way or the other.
+  func remove(_ stream: TLSStream) { handshakes[ObjectIdentifier(stream)] = nil }
 
   /// Goes on with `wire` as an HTTP/2 connection.
   func serveHTTP2(on wire: ByteStream, peer: PeerFacts) -> HTTP2Connection {

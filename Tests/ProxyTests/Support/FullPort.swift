@@ -27,6 +27,21 @@ final class FullPort: Sendable {
       }
       return filler
     }
+    let end = ContinuousClock.now + .seconds(60)
+    // On a busy machine the kernel may still be at the first of them, and would let one more in.
+    while Self.queued(at: listener) == 0, ContinuousClock.now < end {
+      // pause: for the kernel
+      usleep(1_000)
+    }
+  }
+
+  /// Connections that wait to be accepted; a listening socket says so where others say what they have
+  /// not had acknowledged (tcp(7), TCP_INFO).
+  private static func queued(at listener: CInt) -> UInt32 {
+    var info = tcp_info()
+    var size = socklen_t(MemoryLayout<tcp_info>.size)
+    guard getsockopt(listener, Int32(IPPROTO_TCP), TCP_INFO, &info, &size) == 0 else { return 1 }
+    return info.tcpi_unacked
   }
 
   func release() { for descriptor in fillers + [listener] { close(descriptor) } }
