@@ -83,6 +83,7 @@ import TrafficRouting
     let (third, second) = (try contents(current), try contents(previous))
     try file.save(tables(4), keepsPrevious: true)
     let fourth = try contents(current)
+    #expect(try contents(previous) == third, "the old file was not written into")
     try files.removeItem(atPath: previous)
 
     // While the new file is written: any beginning of it, with the old ones beside it.
