@@ -178,9 +178,8 @@ struct StrictReader {
         break
       }
       try take(size, into: &payload)
-      guard try line("the end of a chunk")?.isEmpty ?? false else {
-        throw Objection("a chunk longer than its size")
-      }
+      guard let end = try line("the end of a chunk") else { throw Socket.Failure.ended }
+      guard end.isEmpty else { throw Objection("a chunk longer than its size") }
     }
     return String(decoding: payload, as: UTF8.self)
   }
