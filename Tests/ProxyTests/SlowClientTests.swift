@@ -25,6 +25,8 @@ import Testing
     let count = min(Self.slow, Self.raiseDescriptorLimit() / 3)
     var limits = ProxyLimits()
     limits.readHead = .seconds(5)
+    // However long this machine takes to come to read what they are told.
+    limits.linger = .seconds(120)
     let ledger = Ledger()
     let backend = try ledger.backend()
     defer { backend.stop() }
