@@ -155,6 +155,8 @@ public struct RequestParser: Sendable {
   }
 
   private mutating func splitTarget(_ bytes: Span<UInt8>) throws(HTTPFault) {
+    // Whatever its target: what follows the answer to a CONNECT is no message (RFC 9110 section 9.3.6).
+    if method == .connect { throw HTTPFault(501, "CONNECT is not served here") }
     if bytes[target.lowerBound] == .slash {
       path = target
       return
@@ -163,7 +165,6 @@ public struct RequestParser: Sendable {
       path = target
       return
     }
-    if method == .connect { throw HTTPFault(501, "CONNECT is not served here") }
     let scheme: Int
     if target.count > 7, bytes.matches("http://", in: target.lowerBound..<target.lowerBound + 7) {
       scheme = 7

@@ -64,7 +64,9 @@ import Testing
   }
 
   @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
+    let ledger = Ledger()
     let backend = try Backend.http { request, socket in
+      ledger.note(request.path)
       try socket.answer(body: "\(request.path)\(String(decoding: request.body, as: UTF8.self))")
     }
     defer { backend.stop() }
@@ -84,12 +86,15 @@ import Testing
         for number in 0..<200 {
           #expect(try client.readResponse().text == "/\(number)\(number % 3 == 0 ? ":x" : "")")
         }
+        #expect(ledger.order == (0..<200).map { "/\($0)" })
       }
     }
   }
 
   @Test func chunksAndTrailersGoThroughUnchanged() async throws {
+    let ledger = Ledger()
     let backend = try Backend.http { request, socket in
+      ledger.note(request.path)
       try socket.write(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
           + request.rawBody)
@@ -100,14 +105,16 @@ import Testing
       try await onThread {
         let client = try proxy.connect()
         let body = "5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 42\r\n\r\n"
-        for _ in 0..<2 {
-          try client.write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for number in 0..<2 {
+          try client.write(
+            "POST /\(number) HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
           for byte in body.utf8 { try client.write([byte]) }
           let response = try client.readResponse()
           #expect(response.rawBody == body)
           #expect(response.text == "hello world")
           #expect(response.header("trailer") == "X-Sum")
         }
+        ledger.expect(["/0", "/1"])
       }
     }
   }
@@ -169,8 +176,10 @@ import Testing
   }
 
   @Test func expectationsAreAnsweredByTheInstance() async throws {
+    let ledger = Ledger()
     let backend = try Backend { socket in
       while let head = try socket.read(through: "\r\n\r\n") {
+        ledger.note(String(head.prefix { $0 != "\r\n" }))
         #expect(Messages.header("expect", in: head) == "100-continue")
         try socket.write("HTTP/1.1 100 Continue\r\n\r\n")
         let body = try socket.readExactly(5)
@@ -182,20 +191,24 @@ import Testing
       try await proxy.route([backend.port])
       try await onThread {
         let client = try proxy.connect()
-        for _ in 0..<3 {
+        for number in 0..<3 {
           try client.write(
-            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+            "POST /\(number) HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+          )
           let interim = try client.read(through: "\r\n\r\n")
           #expect(interim?.hasPrefix("HTTP/1.1 100") == true)
           try client.write("hello")
           #expect(try client.readResponse().text == "hello")
         }
+        ledger.expect((0..<3).map { "POST /\($0) HTTP/1.1" })
       }
     }
   }
 
   @Test func anEarlyAnswerEndsTheUpload() async throws {
+    let ledger = Ledger()
     let backend = try Backend { socket in
+      ledger.note("upload")
       guard try socket.read(through: "\r\n\r\n") != nil else { return }
       _ = try socket.readExactly(1_000)
       try socket.answer("413 Content Too Large", headers: "Connection: close\r\n", body: "no")
@@ -216,6 +229,7 @@ import Testing
         #expect(response.status == 413 && response.text == "no" && response.closes)
         #expect(client.hasEnded())
       }
+      #expect(ledger.order == ["upload"])
     }
   }
 

@@ -47,7 +47,8 @@ import Testing
   }
 
   @Test func tenHandoversUnderLoadLoseNothing() async throws {
-    let backend = try Backend.named("v1")
+    let ledger = Ledger()
+    let backend = try ledger.backend()
     defer { backend.stop() }
     try await Self.withHouse { directory, first, director in
       try await director.apply(Fixture.table([backend.port]))
@@ -65,6 +66,8 @@ import Testing
       let (sent, failures) = await load.stop()
       #expect(failures == [])
       #expect(sent > 100)
+      #expect(ledger.repeated == [:])
+      #expect(ledger.order.count == sent)
       let report = try #require(try await director.report().first)
       #expect(report.generation == Generation(11))
       #expect(report.versions.map(\.requests).reduce(0, +) == UInt64(sent), "counters go on")
@@ -132,7 +135,7 @@ import Testing
   }
 }
 
-/// Clients that send one request after another, and obey what they are told of their connections.
+/// Clients that send one request after another, half of them not to be repeated, and obey what they are told of their connections.
 private final class HandoverLoad: Sendable {
   private struct State {
     var isOver = false
@@ -148,22 +151,26 @@ private final class HandoverLoad: Sendable {
 
   func start(clients: Int) {
     state.withLock { $0.running = clients }
-    for _ in 0..<clients {
+    for client in 0..<clients {
       Threads.start { [self] in
-        run()
+        run(client)
         state.withLock { $0.running -= 1 }
       }
     }
   }
 
-  private func run() {
+  private func run(_ client: Int) {
     var socket: Socket?
+    var number = 0
     while !state.withLock({ $0.isOver }) {
       do {
         let connection = try socket ?? Socket.connect(port: port)
         socket = connection
-        try connection.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        let answer = try connection.readResponse()
+        number += 1
+        let path = "/\(client)/\(number)"
+        let answer =
+          number % 2 == 0
+          ? try connection.get(path) : try connection.post(path, body: "once")
         guard answer.status == 200 else { throw Socket.Failure.system(answer.text, 0) }
         state.withLock { $0.sent += 1 }
         if answer.closes {

@@ -8,36 +8,6 @@ import Testing
 
 /// Requests that wait while a service has no instance.
 @Suite struct HoldTests {
-  /// What came to an instance: in which order, how often, and how much at once.
-  final class Ledger: Sendable {
-    private let state = Mutex((order: [String](), now: 0, most: 0))
-
-    var order: [String] { state.withLock { $0.order } }
-    var most: Int { state.withLock { $0.most } }
-
-    func begin(_ path: String) {
-      state.withLock { state in
-        state.order.append(path)
-        state.now += 1
-        state.most = max(state.most, state.now)
-      }
-    }
-
-    func end() { state.withLock { $0.now -= 1 } }
-
-    /// An instance that enters what it gets.
-    func backend(
-      _ work: @escaping @Sendable (String) -> Void = { _ in }
-    ) throws -> Backend {
-      try Backend.http { [self] request, socket in
-        begin(request.path)
-        work(request.path)
-        end()
-        try socket.answer(body: request.path)
-      }
-    }
-  }
-
   /// Sends requests that are held, each from a client of its own and after the one before it.
   static func send(_ paths: [String], to proxy: Fixture, held: Int = 0) async throws -> [Socket] {
     var clients: [Socket] = []

@@ -113,4 +113,26 @@ import Testing
       #expect(counters?.responses[1] ?? 0 >= UInt64(before.count))
     }
   }
+
+  /// Rows 22 and 23 of the catalogue of losses: what belongs to one page comes from one version, and
+  /// a user whose version goes is given the other one for good.
+  @Test func aUserSeesOneVersionAndChangesOnceWhenItGoes() async throws {
+    try await withPair { proxy, first, second in
+      try await proxy.director.apply(
+        Fixture.pair(first.port, second.port, share: 500, sticky: .header("x-user")))
+      let seen: @Sendable (Int) throws -> Set<String> = { user in
+        Set(
+          try ["/page", "/style.css", "/script.js"].map {
+            try proxy.connect().get($0, headers: "X-User: \(user)\r\n").text
+          })
+      }
+      let before = try await onThread { try (0..<60).map(seen) }
+      #expect(Set(before) == [["a"], ["b"]])
+      try await proxy.director.apply(
+        Fixture.pair(first.port, second.port, sticky: .header("x-user"), generation: 2))
+      let after = try await onThread { try (0..<60).map(seen) }
+      #expect(after.allSatisfy { $0 == ["a"] })
+      #expect(try await proxy.report().unavailable == 0)
+    }
+  }
 }

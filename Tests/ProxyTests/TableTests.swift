@@ -8,6 +8,8 @@ import Testing
 
 /// Requests in a row on keep-alive connections until told to stop.
 private final class Load: Sendable {
+  /// What the instances executed.
+  let ledger = Ledger()
   private let state = Mutex((isOver: false, served: 0, failures: [String]()))
 
   var served: Int { state.withLock { $0.served } }
@@ -19,7 +21,8 @@ private final class Load: Sendable {
     while !state.withLock({ $0.isOver }) {
       number += 1
       do {
-        let response = number % 2 == 0 ? try client.get() : try client.post(body: "x")
+        let path = "/\(first)/\(number)"
+        let response = number % 2 == 0 ? try client.get(path) : try client.post(path, body: "x")
         guard response.status == 200, !response.closes else {
           return state.withLock { $0.failures.append(response.head) }
         }
@@ -34,15 +37,15 @@ private final class Load: Sendable {
 /// Tables: swapped, fenced, kept.
 @Suite struct TableTests {
   @Test func swapsUnderLoadLoseNothing() async throws {
-    let first = try Backend.named("first")
-    let second = try Backend.named("second")
+    let load = Load()
+    let first = try load.ledger.backend()
+    let second = try load.ledger.backend()
     defer {
       first.stop()
       second.stop()
     }
     try await withProxy { proxy in
       try await proxy.route([first.port])
-      let load = Load()
       try await withThrowingTaskGroup(of: Void.self) { group in
         // Also when a table is not taken: the group waits for everybody.
         defer { load.stop() }
@@ -63,6 +66,8 @@ private final class Load: Sendable {
         try await group.waitForAll()
       }
       #expect(load.failures == [])
+      #expect(load.ledger.repeated == [:])
+      #expect(load.ledger.order.count == load.served)
       let report = try await proxy.report()
       #expect(report.versions.map(\.failed).reduce(0, +) == 0)
       #expect(report.versions.map(\.requests).reduce(0, +) == UInt64(load.served))

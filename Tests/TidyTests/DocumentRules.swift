@@ -144,6 +144,40 @@ enum DocumentRules {
     }
   }
 
+  /// Rows of the catalogue of losses for which there is no test yet.
+  static let uncoveredLosses: Set<Int> = [9, 10, 25, 26, 31]
+
+  /// Rows of the catalogue of losses that are missing, stand there twice, or show nothing. That a
+  /// named test exists is for ``missingTests(_:tests:)`` to say.
+  ///
+  /// - Parameter uncovered: rows that must say `not yet` with a reason, and no others may.
+  static func unshownLosses(
+    _ document: TextFile, count: Int, uncovered: Set<Int>
+  ) -> [Violation] {
+    var seen: Set<Int> = []
+    var found: [Violation] = []
+    for (index, line) in document.lines.enumerated() {
+      guard let row = line.prefixMatch(of: #/\| (\d+) \|/#), let number = Int(row.1) else {
+        continue
+      }
+      func note(_ message: String) {
+        found.append(
+          Violation(path: document.path, line: index + 1, message: "row \(number) \(message)"))
+      }
+      if !seen.insert(number).inserted { note("stands here twice") }
+      if !(1...count).contains(number) { note("is not one of the \(count)") }
+      let isUncovered = line.contains(#/\*\*not yet:\*\* \S/#)
+      if isUncovered != uncovered.contains(number) {
+        note(isUncovered ? "says 'not yet'" : "does not say 'not yet' and why")
+      }
+      if !isUncovered, !line.contains(#/`\w+Tests\.\w+\(\)`/#) { note("names no test") }
+    }
+    return found
+      + (1...count).filter { !seen.contains($0) }.map {
+        Violation(path: document.path, line: 0, message: "lacks row \($0)")
+      }
+  }
+
   /// `make` targets that a document names and the Makefile lacks.
   static func missingTargets(_ document: TextFile, makefile: String) -> [Violation] {
     let known = Set(makefile.matches(of: #/(?m)^([a-z-]+):/#).map { String($0.1) })

@@ -54,6 +54,29 @@ import Testing
     #expect(DocumentRules.missingTests(document, tests: tests).map(\.line) == [2, 3])
   }
 
+  @Test func noticesALossThatNothingShows() {
+    func messages(_ rows: String...) -> [String] {
+      DocumentRules.unshownLosses(
+        TextFile("l.md", rows.joined(separator: "\n")), count: 2, uncovered: [2]
+      ).map(\.message)
+    }
+    let (one, two) = ("| 1 | a | b | `ATests.b()` |", "| 2 | a | **not yet:** because. | |")
+    #expect(messages(one, two) == [])
+    #expect(messages(one) == ["lacks row 2"])
+    #expect(messages(one, two, one) == ["row 1 stands here twice"])
+    #expect(messages("| 1 | a | b | |", two) == ["row 1 names no test"])
+    #expect(messages(two.replacing("2", with: "1"), two) == ["row 1 says 'not yet'"])
+    #expect(
+      messages(one, one.replacing("1", with: "2")) == ["row 2 does not say 'not yet' and why"])
+    #expect(messages(one, two, one.replacing("1", with: "3")).first == "row 3 is not one of the 2")
+  }
+
+  @Test func everyLossIsShown() {
+    expectNone(
+      DocumentRules.unshownLosses(
+        Repository.read("docs/losses.md"), count: 46, uncovered: DocumentRules.uncoveredLosses))
+  }
+
   @Test func noticesAMissingMakeTarget() {
     let document = TextFile("d.md", "run `make test`, then\n    make fun\nand make sense of it\n")
     #expect(DocumentRules.missingTargets(document, makefile: "test: x\n").map(\.line) == [2])

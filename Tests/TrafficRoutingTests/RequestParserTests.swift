@@ -171,6 +171,7 @@ struct RequestCase: Sendable, CustomTestStringConvertible {
     RequestCase("GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505),
     RequestCase("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     RequestCase("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 501),
+    RequestCase("CONNECT / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
     RequestCase("\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\r\n\r\n", 400),
     RequestCase("GET /" + String(repeating: "a", count: 8_192) + " HTTP/1.1\r\n", 414),
     RequestCase("GET /" + String(repeating: "a", count: 9_000), 414),
