@@ -82,6 +82,12 @@ demo: build ## Watch three commits go live, be refused and be rolled back, under
 chaos: build-tests ## Strike in every phase of real rollouts of every strategy (half an hour)
 	SEGUE_CHAOS=full swift test --skip-build --disable-xctest --filter ChaosTests 2>&1 | $(quietly)
 
+.PHONY: soak
+soak: release ## Deploy 200 times and upgrade the proxy 100 times under load (15 minutes)
+	swift build --configuration release --scratch-path .build-release \
+	  --static-swift-stdlib --product segue-load
+	Scripts/soak
+
 .PHONY: bench-overhead
 bench-overhead: release ## Measure what Segue adds to a rollout, its switch, and its memory when idle
 	Scripts/bench-overhead

@@ -220,7 +220,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "segue",
+        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "segue", "segue-load",
       ],
       swiftSettings: strict),
   ]

@@ -16,6 +16,8 @@ final class LoadConnection {
   enum Progress {
     case pending
     case answered
+    /// A websocket was closed in the way that clients expect: it is opened again.
+    case closedPolitely
     case failed(LoadReport.FailureKind, String)
   }
 
@@ -23,8 +25,13 @@ final class LoadConnection {
   private(set) var state = State.idle
   private(set) var descriptor: Int32 = -1
   private(set) var parser = ResponseParser()
-  private(set) var isPost = false
-  private(set) var postNumber = 0
+  private(set) var kind = TrafficKind.get
+  /// Of the POST, or of the message of a websocket; 0 for a GET.
+  private(set) var requestNumber = 0
+  /// What has arrived on a connection that became a websocket.
+  var frames: WebsocketFrames?
+  /// The message whose echo is awaited.
+  var message: [UInt8] = []
   /// Requests sent on the open socket, the current one included.
   private(set) var requestsOnSocket = 0
   private(set) var startedAt: Int64 = 0
@@ -35,7 +42,9 @@ final class LoadConnection {
   private(set) var hasSurplus = false
   /// Idle until then, after a failure.
   var restsUntil: Int64 = 0
-  private var output: [UInt8] = []
+  /// When the next request is due, where the plan has a pace.
+  var nextDue: Int64 = 0
+  var output: [UInt8] = []
   private var sent = 0
   private var sendFailure: Int32?
   /// Whether the open socket has not been seen connected yet.
@@ -71,24 +80,31 @@ final class LoadConnection {
     if descriptor >= 0 { close(descriptor) }
     descriptor = -1
     requestsOnSocket = 0
+    frames = nil
   }
 
   // MARK: A request
 
   /// Takes up a request. `write` fills the (emptied) output buffer.
   func begin(
-    post number: Int?, at now: Int64, due: Int64, deadline: Int64, write: (inout [UInt8]) -> Void
+    _ kind: TrafficKind, number: Int, at now: Int64, due: Int64, deadline: Int64,
+    write: (inout [UInt8]) -> Void
   ) {
-    isPost = number != nil
-    postNumber = number ?? 0
+    self.kind = kind
+    requestNumber = number
     startedAt = now
     dueAt = due
     self.deadline = deadline
+    prepare(write)
+  }
+
+  /// Fills the (emptied) output buffer with what is to be sent next.
+  func prepare(_ write: (inout [UInt8]) -> Void) {
     output.removeAll(keepingCapacity: true)
     write(&output)
     sent = 0
     sendFailure = nil
-    parser.reset(keepsBody: isPost)
+    parser.reset(keepsBody: kind.isPost, switchesProtocol: kind == .websocket)
     state = isNew || descriptor < 0 ? .connecting : .exchanging
   }
 
@@ -169,14 +185,10 @@ final class LoadConnection {
       }
       do throws(ResponseParser.Failure) {
         let input = UnsafeRawBufferPointer(rebasing: buffer[..<count])
-        let taken = try parser.consume(input)
-        guard parser.isComplete else {
-          // A full buffer means that there may be more.
-          if count == buffer.count { continue }
-          return .pending
-        }
-        hasSurplus = taken < count
-        return .answered
+        let progress = frames == nil ? try takeAnswer(input) : try takeFrames(input)
+        // A full buffer means that there may be more.
+        if case .pending = progress, count == buffer.count { continue }
+        return progress
       } catch {
         switch error {
         case .malformed(let why): return .failed(.malformed, why)
@@ -185,7 +197,20 @@ final class LoadConnection {
     }
   }
 
+  private func takeAnswer(
+    _ input: UnsafeRawBufferPointer
+  ) throws(ResponseParser.Failure) -> Progress {
+    let taken = try parser.consume(input)
+    guard parser.isComplete else { return .pending }
+    hasSurplus = taken < input.count
+    guard kind == .websocket, parser.status == 101 else { return .answered }
+    hasSurplus = false
+    try becomeWebsocket(UnsafeRawBufferPointer(rebasing: input[taken...]))
+    return .answered
+  }
+
   private func ended() -> Progress {
+    if frames != nil { return .failed(.eof, "the websocket was cut without a close frame") }
     if parser.endOfInput() {
       hasSurplus = false
       return .answered

@@ -14,6 +14,14 @@ public struct LoadPlan: Hashable, Sendable {
   public var postShare: Int
   /// Padding in the body of each POST, in bytes. 0 to 1,048,576.
   public var postPadding: Int
+  /// Connection n sends only the kind n modulo their number. Empty: every connection sends GET and
+  /// POST, as `postShare` has it.
+  public var kinds: [TrafficKind] = []
+  /// The path that is upgraded to a websocket, which echoes; `nil`: the one in `url`.
+  public var websocketPath: String?
+  /// In this time each connection sends one request, and the connections are spread over it; `nil`:
+  /// by `rate`. As with a rate, latency counts from the moment a request was due.
+  public var pace: Duration?
   /// Whether the answer to a POST must contain the id that was posted.
   public var checksEcho: Bool
   /// Statuses that are no failure; empty: 200 to 299.
@@ -85,6 +93,10 @@ extension LoadPlan {
     }
     for status in expectedStatuses where !(200...599).contains(status) {
       throw .invalid("expected status is \(status), but must be 200 to 599")
+    }
+    if let pace {
+      if pace <= .zero { throw .invalid("the pace must be longer than nothing") }
+      if rate != nil { throw .invalid("a rate and a pace exclude one another") }
     }
     if timeout <= .zero { throw .invalid("the timeout must be longer than nothing") }
     if let duration, duration <= .zero {

@@ -21,6 +21,12 @@ public struct LoadReport: Hashable, Codable, Sendable {
   public var failureKinds: [FailureCount]
   /// The first 20 failures.
   public var failures: [Failure]
+  /// What was sent of each kind; kinds that were not sent are absent.
+  public var kinds: [LoadKind]
+  /// The periods that ``LoadRun/endPeriod()`` ended, the first 1,000 of them.
+  public var periods: [LoadPeriod]
+  /// The longest time between two good answers on one connection.
+  public var longestConnectionStall: LoadStall
   /// Final statuses in ascending order.
   public var statuses: [StatusCount]
   /// `X-Version` fields of the answers, in the order in which they were first seen.
@@ -30,7 +36,8 @@ public struct LoadReport: Hashable, Codable, Sendable {
   public var connects: Int
   /// Connections that a server closed between two requests, seen before the next request was sent.
   public var closedWhileIdle: Int
-  /// Answers that announced the end of their connection, which was then not used again.
+  /// Answers that announced the end of their connection, which was then not used again, and
+  /// websockets that were closed with a close frame.
   public var announcedCloses: Int
   /// Connections on which bytes arrived that belong to no request. They were not used again.
   public var unsolicited: Int
@@ -64,6 +71,9 @@ public struct LoadReport: Hashable, Codable, Sendable {
     case echo
     /// The answer to a POST says `duplicate`: its id had been executed before.
     case duplicate
+    /// A websocket was closed for another reason than a server that goes away (1001) or starts
+    /// again (1012).
+    case closed
     /// No socket was to be had on this side.
     case socket
   }

@@ -66,6 +66,11 @@ public final class LoadRun: Sendable {
     shared.requestStop(atLeast: atLeast)
   }
 
+  /// Ends a period of the run and begins the next one. A period tells of the requests that ended in
+  /// it.
+  @discardableResult
+  public func endPeriod() -> LoadPeriod { shared.endPeriod() }
+
   /// Waits until the plan's bounds are reached, or until `stop`.
   public func finish() async -> LoadReport {
     await withCheckedContinuation { continuation in
@@ -118,6 +123,12 @@ final class SharedLoad: Sendable {
   /// `body` gets the tally and the time of the run's beginning.
   func update(_ body: (inout Tally, Int64) -> Void) {
     state.withLock { body(&$0.tally, $0.began) }
+  }
+
+  func endPeriod() -> LoadPeriod {
+    state.withLock { state in
+      state.tally.endPeriod(at: state.began == 0 ? 0 : (monotonicNow() - state.began) / 1_000)
+    }
   }
 
   func finish() {

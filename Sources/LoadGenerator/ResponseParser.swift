@@ -44,11 +44,18 @@ struct ResponseParser {
   /// Bytes of this response so far.
   private(set) var received = 0
   private var keepsBody = false
+  private var switchesProtocol = false
+  /// The value of `Sec-WebSocket-Accept`; empty when there is none.
+  private(set) var accept: [UInt8] = []
 
   var isComplete: Bool { phase == .complete }
 
   /// Makes ready for the next response.
-  mutating func reset(keepsBody: Bool) {
+  ///
+  /// - Parameter switchesProtocol: whether 101 is an answer, after which there is no more HTTP.
+  mutating func reset(keepsBody: Bool, switchesProtocol: Bool = false) {
+    self.switchesProtocol = switchesProtocol
+    accept.removeAll(keepingCapacity: true)
     phase = .statusLine
     partial.removeAll(keepingCapacity: true)
     received = 0
@@ -195,6 +202,8 @@ struct ResponseParser {
         throw .malformed("the length is \(quote(value))")
       }
       contentLength = length
+    case 20 where hasName(text, "sec-websocket-accept"):
+      accept = Array(trimmed(text, from: colon + 1))
     case 17 where hasName(text, "transfer-encoding"):
       let value = trimmed(text, from: colon + 1)
       guard equalsIgnoringCase(value, "chunked"), !isChunked else {
@@ -207,6 +216,10 @@ struct ResponseParser {
 
   /// Decides where the body ends (RFC 9112 section 6.3).
   private mutating func endHead() throws(Failure) {
+    if status == 101, switchesProtocol {
+      phase = .complete
+      return
+    }
     if status < 200 {
       guard status != 101 else { throw .malformed("switched to a protocol nobody asked for") }
       // An interim response (RFC 9110 section 15.2): the final one follows.

@@ -2,7 +2,9 @@
 struct Tally: Sendable {
   /// How one request ended.
   struct Ending {
-    var isPost: Bool
+    var kind: TrafficKind
+    /// The number of the connection.
+    var connection: Int
     /// `nil` when there was no answer.
     var status: Int?
     var failure: LoadReport.FailureKind?
@@ -15,6 +17,7 @@ struct Tally: Sendable {
   static let keptFailures = 20
   static let keptVersions = 64
   static let keptSeconds = 86_400
+  static let keptPeriods = 1_000
 
   private(set) var requests = 0
   private(set) var failed = 0
@@ -24,7 +27,11 @@ struct Tally: Sendable {
   private var failures: [LoadReport.Failure] = []
   private var statuses = [Int](repeating: 0, count: 1000)
   private var versions: [Version] = []
-  private var latency = LatencyHistogram()
+  private var whole = PeriodTally(beganAt: 0)
+  private var period = PeriodTally(beganAt: 0)
+  private var periods: [LoadPeriod] = []
+  /// When each connection had its last good answer.
+  private var goodAt: [Int: Int64] = [:]
   private var timeline: [LoadReport.Second] = []
   private var lastGoodAt: Int64 = 0
   private var longestStall: Int64 = 0
@@ -46,7 +53,9 @@ struct Tally: Sendable {
   /// Counts an ended request. `what` is asked for only while failures are still kept.
   mutating func add(_ ending: Ending, version: [UInt8], what: () -> String) {
     requests += 1
-    if ending.isPost { posts += 1 }
+    if ending.kind.isPost { posts += 1 }
+    whole.add(ending)
+    period.add(ending)
     if let status = ending.status { statuses[min(max(status, 0), 999)] += 1 }
     let second = secondIndex(at: ending.at)
     timeline[second].requests += 1
@@ -61,11 +70,29 @@ struct Tally: Sendable {
       }
       return
     }
-    if ending.isPost { acknowledgedPosts += 1 }
-    latency.record(microseconds: ending.microseconds)
+    if ending.kind.isPost { acknowledgedPosts += 1 }
     timeline[second].slowest = max(timeline[second].slowest, ending.microseconds)
     noteStall(at: ending.at)
     lastGoodAt = ending.at
+    noteConnectionStall(ending)
+  }
+
+  private mutating func noteConnectionStall(_ ending: Ending) {
+    if let before = goodAt[ending.connection] {
+      let stall = LoadStall(
+        microseconds: ending.at - before, endedAt: ending.at, connection: ending.connection)
+      whole.note(stall)
+      period.note(stall)
+    }
+    goodAt[ending.connection] = ending.at
+  }
+
+  /// Ends the period that goes on, and begins the next one.
+  mutating func endPeriod(at now: Int64) -> LoadPeriod {
+    let ended = period.period(endedAt: now)
+    period = PeriodTally(beganAt: now)
+    if periods.count < Self.keptPeriods { periods.append(ended) }
+    return ended
   }
 
   /// Ends the run: a stall that no answer ended counts as well.
@@ -102,13 +129,14 @@ struct Tally: Sendable {
   func report(url: String, startedAt: Double, prefix: String, now: Int64) -> LoadReport {
     LoadReport(
       url: url, startedAt: startedAt, elapsedMicroseconds: endedAt ?? now,
-      finished: endedAt != nil, requests: requests, failed: failed, gets: requests - posts,
+      finished: endedAt != nil, requests: requests, failed: failed, gets: gets,
       posts: posts, acknowledgedPosts: acknowledgedPosts, postIDPrefix: prefix,
       failureKinds: LoadReport.FailureKind.allCases.compactMap { kind in
         let count = kinds[kind.position]
         return count == 0 ? nil : .init(kind: kind, requests: count)
       },
-      failures: failures,
+      failures: failures, kinds: whole.kinds, periods: periods,
+      longestConnectionStall: whole.longestStall,
       statuses: statuses.enumerated().compactMap { status, count in
         count == 0 ? nil : .init(status: status, requests: count)
       },
@@ -122,8 +150,11 @@ struct Tally: Sendable {
       longestStallEndedAt: longestStallEndedAt, timeline: timeline)
   }
 
+  private var gets: Int { whole.kinds.first { $0.kind == .get }?.requests ?? 0 }
+
   private var latencyReport: LoadReport.Latency {
-    LoadReport.Latency(
+    let latency = whole.latency
+    return LoadReport.Latency(
       smallest: latency.count == 0 ? 0 : latency.smallest,
       mean: latency.count == 0 ? 0 : latency.sum / latency.count,
       p50: latency.percentile(permyriad: 5_000), p90: latency.percentile(permyriad: 9_000),
@@ -144,7 +175,8 @@ extension LoadReport.FailureKind {
     case .malformed: 5
     case .echo: 6
     case .duplicate: 7
-    case .socket: 8
+    case .closed: 8
+    case .socket: 9
     }
   }
 }

@@ -15,6 +15,7 @@ struct SegueLoad: AsyncParsableCommand {
       takes too long, is not HTTP, or is not an echo of what was posted.
 
       Without a bound it runs until SIGINT or SIGTERM, then prints its report. \
+      SIGUSR1 ends a period: its figures go to standard error at once, and into the report. \
       Exit status: 0 when nothing failed, 1 when something did or nothing was sent, 64 for a usage \
       error.
       """)
@@ -27,6 +28,14 @@ struct SegueLoad: AsyncParsableCommand {
   var postShare = 0
   @Option(help: "The path that is posted to; otherwise that of the URL.")
   var postPath: String?
+  @Option(
+    help: "What each connection sends, in turn: get, post, chunked-post, websocket; repeatable.",
+    transform: kind(named:))
+  var kind: [TrafficKind] = []
+  @Option(help: "The path that is upgraded to a websocket; otherwise that of the URL.")
+  var websocketPath: String?
+  @Option(help: "In this time each connection sends one request: 20ms. Excludes --rate.")
+  var pace: Span?
   @Option(help: "The Host field; otherwise the URL's.")
   var host: String?
   @Option(help: "Stop after this many requests.")
@@ -50,6 +59,14 @@ struct SegueLoad: AsyncParsableCommand {
   @Flag(help: "Print the report as JSON.")
   var json = false
 
+  private static func kind(named name: String) throws -> TrafficKind {
+    guard let kind = TrafficKind(rawValue: name) else {
+      let names = TrafficKind.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("'\(name)' is none of \(names)")
+    }
+    return kind
+  }
+
   func validate() throws {
     if atLeast < 0 { throw ValidationError("--at-least must not be negative") }
     if untilSignal, requests != nil || duration != nil {
@@ -58,10 +75,13 @@ struct SegueLoad: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let plan = LoadPlan(
+    var plan = LoadPlan(
       url: url, postPath: postPath, host: host, connections: connections, postShare: postShare,
       checksEcho: echo, expectedStatuses: expect, rate: rate, requests: requests,
       duration: duration?.value, timeout: timeout.value)
+    plan.kinds = kind
+    plan.websocketPath = websocketPath
+    plan.pace = pace?.value
     let run: LoadRun
     do {
       run = try LoadRun(plan)
@@ -69,7 +89,7 @@ struct SegueLoad: AsyncParsableCommand {
     } catch {
       throw ValidationError(error.description)
     }
-    let signals = stopOnSignals(run)
+    let signals = obeySignals(run)
     let progress = isatty(STDERR_FILENO) == 1 ? showProgress(of: run) : nil
     let result = await run.finish()
     progress?.cancel()
@@ -83,16 +103,20 @@ struct SegueLoad: AsyncParsableCommand {
     if result.failed > 0 || result.requests == 0 { throw ExitCode.failure }
   }
 
-  private func stopOnSignals(_ run: LoadRun) -> [any DispatchSourceSignal] {
+  private func obeySignals(_ run: LoadRun) -> [any DispatchSourceSignal] {
     let queue = DispatchQueue(label: "signals")
     let seen = SignalCount()
-    return [SIGINT, SIGTERM].map { number in
+    let stop: @Sendable () -> Void = {
+      let isFirst = seen.count.add(1, ordering: .relaxed).oldValue == 0
+      run.requestStop(atLeast: isFirst ? atLeast : 0)
+    }
+    let period: @Sendable () -> Void = {
+      FileHandle.standardError.write(Data((Summary.line(run.endPeriod()) + "\n").utf8))
+    }
+    return [(SIGINT, stop), (SIGTERM, stop), (SIGUSR1, period)].map { number, action in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler {
-        let isFirst = seen.count.add(1, ordering: .relaxed).oldValue == 0
-        run.requestStop(atLeast: isFirst ? atLeast : 0)
-      }
+      source.setEventHandler(handler: action)
       source.resume()
       return source
     }

@@ -16,6 +16,14 @@ struct Summary {
       + (newestVersion(in: report).map { ", version \($0)" } ?? "")
   }
 
+  /// One line for a period that has ended.
+  static func line(_ period: LoadPeriod) -> String {
+    "period of \(seconds(period.endedAt - period.beganAt)): \(period.requests) requests, "
+      + "\(period.failed) failed, p50 \(milliseconds(period.p50)), "
+      + "p99 \(milliseconds(period.p99)), slowest \(milliseconds(period.largest)), longest stall "
+      + "\(milliseconds(UInt64(period.longestStall.microseconds)))"
+  }
+
   private static func newestVersion(in report: LoadReport) -> String? {
     report.versions.max { $0.lastSeenAt < $1.lastSeenAt }?.version
   }
@@ -35,6 +43,14 @@ struct Summary {
       "  connections: \(report.connects) opened, \(report.announcedCloses) announced their end, "
         + "\(report.closedWhileIdle) closed while idle",
     ]
+    if report.kinds.contains(where: { $0.kind == .chunkedPost || $0.kind == .websocket }) {
+      for kind in report.kinds {
+        lines.append(
+          "  \(kind.kind.rawValue): \(kind.requests) requests, \(kind.failed) failed, "
+            + "p50 \(Self.milliseconds(kind.p50)), p99 \(Self.milliseconds(kind.p99)), "
+            + "slowest \(Self.milliseconds(kind.largest))")
+      }
+    }
     if report.unsolicited > 0 {
       lines.append("  connections with bytes that belong to no request: \(report.unsolicited)")
     }

@@ -126,11 +126,18 @@ final class ScriptedServer: Sendable {
   private func nextRequest(
     _ descriptor: Int32, _ received: inout [UInt8]
   ) -> (method: String, body: String)? {
-    var buffer = [UInt8](repeating: 0, count: 16_384)
     while true {
       let text = String(decoding: received, as: UTF8.self)
       if let end = text.firstRange(of: "\r\n\r\n") {
         let head = text[..<end.lowerBound]
+        if head.contains("\r\nTransfer-Encoding: chunked") {
+          if let body = nextChunks(text[end.upperBound...]) {
+            received.removeAll()
+            return (String(head.prefix { $0 != " " }), body)
+          }
+          guard receive(descriptor, &received) else { return nil }
+          continue
+        }
         let length =
           head.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
           .flatMap { Int($0.dropFirst(16)) } ?? 0
@@ -141,10 +148,23 @@ final class ScriptedServer: Sendable {
           return (String(head.prefix { $0 != " " }), body)
         }
       }
-      let count = recv(descriptor, &buffer, buffer.count, 0)
-      guard count > 0 else { return nil }
-      received.append(contentsOf: buffer[..<count])
+      guard receive(descriptor, &received) else { return nil }
     }
+  }
+
+  private func receive(_ descriptor: Int32, _ received: inout [UInt8]) -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 16_384)
+    let count = recv(descriptor, &buffer, buffer.count, 0)
+    guard count > 0 else { return false }
+    received.append(contentsOf: buffer[..<count])
+    return true
+  }
+
+  /// The body in chunks that ends with `text`; the client sends nothing after it.
+  private func nextChunks(_ text: Substring) -> String? {
+    guard text.hasSuffix("\r\n0\r\n\r\n") else { return nil }
+    let lines = text.split(separator: "\r\n", omittingEmptySubsequences: false)
+    return stride(from: 1, to: lines.count - 3, by: 2).map { String(lines[$0]) }.joined()
   }
 }
 
