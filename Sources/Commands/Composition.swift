@@ -87,10 +87,12 @@ public struct ProxyOptions: Hashable, Sendable {
   public var takesOver: Bool
   /// Where it tells its figures: `HOST:PORT` or `unix:/path`; `nil`: nowhere.
   public var metrics: String?
+  /// `nil`: no TLS.
+  public var tls: TLSOptions?
 
   public init(
     listen: ListenAddress, controlSocket: String, state: String, threads: Int? = nil,
-    takesOver: Bool = false, metrics: String? = nil
+    takesOver: Bool = false, metrics: String? = nil, tls: TLSOptions? = nil
   ) {
     self.listen = listen
     self.controlSocket = controlSocket
@@ -98,6 +100,37 @@ public struct ProxyOptions: Hashable, Sendable {
     self.threads = threads
     self.takesOver = takesOver
     self.metrics = metrics
+    self.tls = tls
+  }
+}
+
+/// Where and how the proxy speaks TLS.
+public struct TLSOptions: Hashable, Sendable {
+  public var listen: ListenAddress
+  public var certificates: [CertificatePaths]
+  /// A folder of more.
+  public var folder: String?
+  /// Requests without TLS are sent to it.
+  public var redirects: Bool
+
+  public init(
+    listen: ListenAddress, certificates: [CertificatePaths], folder: String?, redirects: Bool
+  ) {
+    self.listen = listen
+    self.certificates = certificates
+    self.folder = folder
+    self.redirects = redirects
+  }
+}
+
+/// Files of a certificate with its chain, and of its key.
+public struct CertificatePaths: Hashable, Sendable {
+  public var certificate: String
+  public var key: String
+
+  public init(certificate: String, key: String) {
+    self.certificate = certificate
+    self.key = key
   }
 }
 

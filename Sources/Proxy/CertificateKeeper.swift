@@ -90,7 +90,8 @@ public enum CertificateSource: Hashable, Sendable {
   /// In the order of their names.
   var files: [CertificateFile] {
     switch self {
-    case .pair(let certificate, let key): return [CertificateFile(certificate: certificate, key: key)]
+    case .pair(let certificate, let key):
+      return [CertificateFile(certificate: certificate, key: key)]
     case .directory(let path):
       let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
       return names.sorted().compactMap { name in

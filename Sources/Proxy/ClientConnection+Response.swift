@@ -167,11 +167,15 @@ extension ClientConnection {
     }
     phase = .tunnel
     keepsAlive = false
+    frames = isWebSocket ? WebSocketFrames() : nil
     openOut()
     MessageWriter.writeResponse(
       parser, head: head, framing: .none, end: .upgrade, lines: issued, to: &out)
     let early = upstream.becomeTunnel()
-    if early.readableBytes > 0 { stage(early) }
+    if early.readableBytes > 0 {
+      frames?.advance(over: early.readableBytesUInt8Span)
+      stage(early)
+    }
     flushOut()
     if input.readableBytes > 0 {
       upstream.write(input)
@@ -185,6 +189,39 @@ extension ClientConnection {
   func sendTunnelled(_ buffer: ByteBuffer) {
     set(.tunnel, worker.spans.tunnelIdle)
     stage(buffer)
+    guard frames != nil else { return }
+    frames?.advance(over: buffer.readableBytesUInt8Span)
+    if leavesTunnel { leaveTunnel() }
+  }
+
+  private var isWebSocket: Bool {
+    guard let range = parser.block.upgrade else { return false }
+    let value = head.getString(at: head.readerIndex + range.lowerBound, length: range.count)
+    return value?.lowercased() == "websocket"
+  }
+
+  /// Ends a tunnel because the proxy goes. A websocket is told so (RFC 6455 section 7.4.1) as soon as
+  /// the frame that is under way has ended; of anything else only the end can be seen.
+  func leaveTunnel() {
+    guard phase == .tunnel else { return }
+    guard let frames, frames.isAtBoundary else {
+      guard self.frames != nil else { return beginLeaving() }
+      leavesTunnel = true
+      return set(.tunnel, worker.spans.linger)
+    }
+    openOut()
+    out.writeBytes(WebSocketFrames.goingAway)
+    beginLeaving()
+  }
+
+  private func beginLeaving() {
+    let connection = upstream
+    upstream = nil
+    connection?.discard()
+    releaseAttempt()
+    service = nil
+    flushOut()
+    beginLingering()
   }
 
   /// The instance closed its end.

@@ -60,6 +60,11 @@ final class ClientConnection: StreamHandler {
   var sentAttempts = 0
   var hasSent = false
 
+  /// Where the frames end that an instance sends through a tunnel, if it is a websocket.
+  var frames: WebSocketFrames?
+  /// The tunnel is to end as soon as a frame does.
+  var leavesTunnel = false
+
   // What only some tables ask for.
   var way = RequestWay.versions
   /// Who the request comes from; only of account when there are several versions.

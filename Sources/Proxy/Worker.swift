@@ -329,11 +329,22 @@ final class Worker: @unchecked Sendable {
     drainingSince = readClock()
     for lane in services { lane.settleHeld() }
     drained = body
+    leaveTunnels(within: deadline)
     for connection in http2.values { connection.beginShutdown() }
     if hasNoClients { return finishDraining() }
     cutTimer = loop.schedule(after: ProxyLimits.nanoseconds(deadline)) { [unowned self] in
       for client in clients { client.cut() }
       for connection in Array(http2.values) { connection.cut() }
+    }
+  }
+
+  /// Ends tunnels one after another in the second half of the time there is, so that not all who were
+  /// connected come back at once.
+  private func leaveTunnels(within deadline: Milliseconds) {
+    let half = max(Int(deadline.count) / 2, 1)
+    for client in clients where client.phase == .tunnel {
+      let wait = Milliseconds(Int64(half + random.next(below: half)))
+      loop.schedule(after: ProxyLimits.nanoseconds(wait)) { client.leaveTunnel() }
     }
   }
 

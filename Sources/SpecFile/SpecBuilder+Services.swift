@@ -132,7 +132,8 @@ extension SpecBuilder {
     let owner = "`route` of \(owner)"
     if let header = fields["header"], let cookie = fields["cookie"] {
       error(
-        at: header.keySpan.later(cookie.keySpan), "\(owner) asks for both a header field and a cookie",
+        at: header.keySpan.later(cookie.keySpan),
+        "\(owner) asks for both a header field and a cookie",
         hint: "keep one of the two")
       return nil
     }

@@ -293,7 +293,8 @@ extension SpecBuilder {
   ) -> (name: String, value: String)? {
     guard let fields = self.section(entry, in: section, owner: "`\(entry.key)` of \(owner)")
     else { return nil }
-    let rule = section.id == SpecKeys.requestCookie.id ? TextRules.cookieValue : TextRules.headerValue
+    let rule =
+      section.id == SpecKeys.requestCookie.id ? TextRules.cookieValue : TextRules.headerValue
     let name = fields["name"].flatMap { checked($0) { TextRules.token($0, of: what) } }
     let value = fields["value"].flatMap { checked($0, rule) }
     guard let name, let value else { return nil }

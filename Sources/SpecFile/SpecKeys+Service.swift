@@ -289,7 +289,8 @@ extension SpecKeys {
   /// Every section, in the order of the reference.
   static let all = [
     root, deploy, cost, step, reports, service, route, sticky, health, warmUp, strategy, rolling,
-    blueGreen, preview, canary, canaryStep, ab, requestHeader, requestCookie, shadow, recreate, deadlines,
+    blueGreen, preview, canary, canaryStep, ab, requestHeader, requestCookie, shadow, recreate,
+    deadlines,
     limits, migrate, environment, change,
   ]
 }

@@ -165,6 +165,14 @@ struct Production: Composition {
       stateDirectory: directory)
     if let threads = options.threads { configuration.threads = threads }
     configuration.takesOver = options.takesOver
+    configuration.tls = options.tls.map { tls in
+      let pairs = tls.certificates.map { files in
+        CertificateSource.pair(certificate: files.certificate, key: files.key)
+      }
+      return TLSListening(
+        host: tls.listen.host, port: tls.listen.port,
+        certificates: pairs + (tls.folder.map { [.directory($0)] } ?? []), redirects: tls.redirects)
+    }
     configuration.metrics = options.metrics
     configuration.version = segueVersion
     let logger = Logger(label: "segue.proxy") { _ in

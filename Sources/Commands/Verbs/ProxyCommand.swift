@@ -20,6 +20,7 @@ struct ProxyCommand: Verb {
       "Where the proxy tells its figures to Prometheus: HOST:PORT, PORT or unix:/PATH. "
         + "Default: nowhere.", valueName: "address"), transform: Parse.metrics)
   var metrics: String?
+  @OptionGroup var tls: TLSArguments
   @Flag(
     help: """
       Take over from the proxy that runs: its address, its tables, then its clients. `segue proxy \
@@ -35,9 +36,56 @@ struct ProxyCommand: Verb {
     let state = try context.state(common)
     let options = ProxyOptions(
       listen: listen, controlSocket: place.socket(in: state), state: state, threads: threads,
-      takesOver: takeOver, metrics: metrics)
+      takesOver: takeOver, metrics: metrics, tls: tls.options)
     try await context.composition.proxy(options)
     return .success
+  }
+}
+
+/// How a proxy speaks TLS.
+struct TLSArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Where to take requests inside TLS: HOST:PORT.", valueName: "address"),
+    transform: Parse.address)
+  var tlsListen: ListenAddress?
+  @Option(
+    help: ArgumentHelp(
+      "A certificate with its chain, and its key, both PEM. May be given more than once; the first "
+        + "is for clients that name no host. Read again when a file changes.",
+      valueName: "cert:key"), transform: Self.pair)
+  var certificate: [CertificatePaths] = []
+  @Option(
+    help: ArgumentHelp(
+      "A folder of certificates: NAME.crt or NAME.pem, each with NAME.key.", valueName: "folder"))
+  var certificates: String?
+  @Flag(help: "Answer requests without TLS with the address with it.")
+  var redirectToTLS = false
+
+  private static func pair(_ text: String) throws -> CertificatePaths {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts.contains("") else {
+      throw ValidationError("\"\(text)\" is no certificate and key: write CERT:KEY.")
+    }
+    return CertificatePaths(certificate: String(parts[0]), key: String(parts[1]))
+  }
+
+  func validate() throws {
+    guard tlsListen == nil else {
+      if certificate.isEmpty, certificates == nil {
+        throw ValidationError("--tls-listen needs --certificate or --certificates.")
+      }
+      return
+    }
+    if !certificate.isEmpty || certificates != nil || redirectToTLS {
+      throw ValidationError("Certificates and redirects need --tls-listen.")
+    }
+  }
+
+  var options: TLSOptions? {
+    tlsListen.map { address in
+      TLSOptions(
+        listen: address, certificates: certificate, folder: certificates, redirects: redirectToTLS)
+    }
   }
 }
 
