@@ -58,7 +58,7 @@ test: build-tests ## Run every test, or with ONLY=REGEX some
 ifeq ($(ONLY),)
 	for target in $(unit_tests) EndToEndTests; do \
 	  echo "== $$target"; \
-	  timeout 900 swift test --skip-build --disable-xctest --filter "^$$target\\." 2>&1 | $(quietly); \
+	XX
 	done
 else
 	swift test --skip-build --disable-xctest --filter '$(ONLY)' 2>&1 | $(quietly)

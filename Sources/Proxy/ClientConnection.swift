@@ -1,3 +1,4 @@
+import HTTP2Translation
 import NIOCore
 import SegueModel
 import TrafficRouting
@@ -95,6 +96,7 @@ final class ClientConnection: StreamHandler {
   var endsByClose = false
 
   private var isProcessing = false
+  private var hasServed = false
   private var watch = Watch.idle
   private var deadline: UInt64
   /// Octets that waited for the client when it was last seen not to read.
@@ -216,21 +218,29 @@ final class ClientConnection: StreamHandler {
           break
         }
       } catch {
-        if Self.isPreface(input.readableBytesView) { return becomeHTTP2() }
+        switch preface {
+        case .yes: return becomeHTTP2()
+        case .needMore:
+          if watch == .idle { set(.readHead, worker.spans.readHead) }
+          return
+        case .no: break
+        }
         keepsAlive = false
         respondLocally(error.status, error.reason)
         break
       }
+      hasServed = true
       beginExchange()
     }
     if phase == .head, inputEnded { beginLingering() }
   }
 
-  /// The first line of an HTTP/2 connection (RFC 9113 section 3.4), which no HTTP/1.1 server takes for
-  /// a request.
-  private static let preface = Array("PRI * HTTP/2.0\r\n".utf8)
-
-  private static func isPreface(_ octets: ByteBufferView) -> Bool { octets.starts(with: preface) }
+  /// Whether the connection begins as one of HTTP/2 does, with what no HTTP/1.1 server takes for a
+  /// request (RFC 9113 section 3.4).
+  private var preface: HTTP2PrefaceMatch {
+    guard !hasServed, !stream.isVirtual else { return .no }
+    return input.withUnsafeReadableBytes { HTTP2Session.isPreface($0) }
+  }
 
   /// The client has known beforehand that HTTP/2 is spoken here.
   private func becomeHTTP2() {

@@ -201,6 +201,8 @@ final class HTTP2Stream: ByteStream {
     }
   }
 
+  override var isVirtual: Bool { true }
+
   override var pendingOctets: Int { connection.pendingOctets(id) }
 
   override func write(_ octets: ByteBuffer) {

@@ -81,7 +81,7 @@ extension HostileCase {
       .refused("version \($0)", "GET / HTTP/\($0)\r\nHost: a\r\n\r\n", 505)
     }
     + [
-      .refused("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+      .refused("the first line of HTTP/2 alone", "PRI * HTTP/2.0\r\nHost: a\r\n\r\n", 505),
       HostileCase("version 1.9", "GET / HTTP/1.9\r\nHost: a\r\n\r\n", .taken(["GET / "])),
       HostileCase("method in lower case", "get / HTTP/1.1\r\nHost: a\r\n\r\n", .taken(["get / "])),
       HostileCase(

@@ -36,6 +36,9 @@ class ByteStream {
   final var isOpen = true
   final var isWritable = true
 
+  /// It is carried inside another protocol, and begins with a request.
+  var isVirtual: Bool { false }
+
   /// Octets that the peer has not taken.
   var pendingOctets: Int { 0 }
 
