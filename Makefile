@@ -89,6 +89,11 @@ bench-engine: bootstrap ## Measure what the engine costs with 10,000 services an
 	swift build --configuration release --scratch-path .build-release --product segue-bench-engine
 	$(release)/segue-bench-engine Benchmarks/results/engine.json
 
+.PHONY: bench-analysis
+bench-analysis: bootstrap ## Measure how soon and how wrongly releases are judged, beside other judges
+	swift build --configuration release --scratch-path .build-release --product segue-bench-analysis
+	$(release)/segue-bench-analysis Benchmarks/results/analysis.json
+
 .PHONY: simulate
 simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others
 	swift build --configuration release --scratch-path .build-release --product segue-simulate
