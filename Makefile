@@ -50,7 +50,7 @@ build-tests: bootstrap
 
 # Each test target runs in a process of its own and with a deadline: they start real processes,
 # threads and servers, and what one leaves behind must not be another's failure. The end-to-end
-# tests put a load on the machine, so they come last.
+# tests put a load on the machine, so they come last, and one after another.
 unit_tests := $(filter-out EndToEndTests,$(notdir $(wildcard Tests/*Tests)))
 
 .PHONY: test
@@ -58,7 +58,8 @@ test: build-tests ## Run every test, or with ONLY=REGEX some
 ifeq ($(ONLY),)
 	for target in $(unit_tests) EndToEndTests; do \
 	  echo "== $$target"; \
-	XX
+	  [[ $$target == EndToEndTests ]] && order=--no-parallel || order=--parallel; \
+	  timeout 1500 swift test --skip-build --disable-xctest $$order --filter "^$$target\\." 2>&1 | $(quietly); \
 	done
 else
 	swift test --skip-build --disable-xctest --filter '$(ONLY)' 2>&1 | $(quietly)
@@ -111,6 +112,11 @@ check-instructions: release ## Check how many instructions a proxied request tak
 check-allocations: release ## Check how often a proxied request allocates memory
 	@Scripts/bootstrap --bench
 	@Benchmarks/proxy/check_costs.py allocations
+
+.PHONY: bench-analysis
+bench-analysis: bootstrap ## Measure how soon and how wrongly releases are judged, beside other judges
+	swift build --configuration release --scratch-path .build-release --product segue-bench-analysis
+	$(release)/segue-bench-analysis Benchmarks/results/analysis.json
 
 .PHONY: simulate
 simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others

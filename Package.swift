@@ -41,6 +41,7 @@ let package = Package(
     .executable(name: "segue-load", targets: ["segue-load"]),
     .executable(name: "segue-simulate", targets: ["segue-simulate"]),
     .executable(name: "segue-bench-engine", targets: ["segue-bench-engine"]),
+    .executable(name: "segue-bench-analysis", targets: ["segue-bench-analysis"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -147,6 +148,8 @@ let package = Package(
     .executableTarget(
       name: "segue-bench-engine", dependencies: ["SegueModel", "RolloutEngine", "Ports"],
       swiftSettings: strict),
+    .executableTarget(
+      name: "segue-bench-analysis", dependencies: ["CanaryAnalysis"], swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
