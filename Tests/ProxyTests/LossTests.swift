@@ -122,10 +122,13 @@ import Testing
   /// Connections that the instance has closed are never given a request that must not be repeated.
   @Test func aPostNeverGoesToAClosedConnection() async throws {
     let ledger = Ledger()
+    let closed = Mutex(0)
     let backend = try Backend { socket in
       guard let request = try socket.readRequest() else { return }
       ledger.note(String(decoding: request.body, as: UTF8.self))
       try socket.answer(body: "ok")
+      socket.close()
+      closed.withLock { $0 += 1 }
     }
     defer { backend.stop() }
     try await withProxy { proxy in
@@ -134,6 +137,8 @@ import Testing
         for id in 0..<100 {
           let response = try proxy.connect().post(body: "\(id)")
           #expect(response.status == 200)
+          let end = ContinuousClock.now + .seconds(60)
+          while closed.withLock({ $0 }) <= id, ContinuousClock.now < end { usleepMicroseconds(200) }
           // pause: lets the end of the instance's connection arrive; the race itself is lawful loss.
           usleepMicroseconds(5_000)
         }
