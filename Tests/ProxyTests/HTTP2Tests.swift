@@ -11,24 +11,8 @@ import Testing
 @Suite struct HTTP2Tests {
   /// - Returns: what curl printed.
   private static func curl(_ arguments: [String]) async throws -> String {
-    try await run(["curl", "-sS", "--max-time", "60", "--http2-prior-knowledge"] + arguments)
-  }
-
-  private static func run(_ command: [String]) async throws -> String {
-    try await onThread {
-      let process = Process()
-      process.executableURL = URL(filePath: "/usr/bin/env")
-      process.arguments = command
-      let pipe = Pipe()
-      process.standardOutput = pipe
-      process.standardError = pipe
-      process.standardInput = FileHandle.nullDevice
-      try process.run()
-      let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-      process.waitUntilExit()
-      try? pipe.fileHandleForReading.close()
-      return String(decoding: output, as: UTF8.self)
-    }
+    try await Command.run(
+      ["curl", "-sS", "--max-time", "60", "--http2-prior-knowledge"] + arguments)
   }
 
   @Test func aRequestIsAnswered() async throws {
@@ -84,7 +68,7 @@ import Testing
     defer { backend.stop() }
     try await withProxy { proxy in
       try await proxy.route([backend.port])
-      let output = try await Self.run([
+      let output = try await Command.run([
         "h2load", "-n", "2000", "-c", "2", "-m", "50", "-T", "60",
         "http://127.0.0.1:\(proxy.port)/",
       ])

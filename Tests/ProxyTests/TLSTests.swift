@@ -8,25 +8,8 @@ import Testing
 
 /// TLS in front of everything else, spoken by curl.
 @Suite struct TLSTests {
-  private static func run(_ command: [String]) async throws -> String {
-    try await onThread {
-      let process = Process()
-      process.executableURL = URL(filePath: "/usr/bin/env")
-      process.arguments = command
-      let pipe = Pipe()
-      process.standardOutput = pipe
-      process.standardError = pipe
-      process.standardInput = FileHandle.nullDevice
-      try process.run()
-      let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-      process.waitUntilExit()
-      try? pipe.fileHandleForReading.close()
-      return String(decoding: output, as: UTF8.self)
-    }
-  }
-
   private static func makeCertificate(_ host: String, in directory: String) async throws {
-    let output = try await run([
+    let output = try await Command.run([
       "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
       "-days", "2", "-subj", "/CN=\(host)", "-addext", "subjectAltName=DNS:\(host)", "-keyout",
       "\(directory)/\(host).key", "-out", "\(directory)/\(host).crt",
@@ -70,7 +53,7 @@ import Testing
   private static func ask(
     _ host: String, _ server: ProxyServer, _ directory: String, _ more: [String] = []
   ) async throws -> String {
-    try await run(
+    try await Command.run(
       [
         "curl", "-sS", "--max-time", "60", "--cacert", "\(directory)/certificates/\(host).crt",
         "--resolve", "\(host):\(server.securePort):127.0.0.1",
@@ -127,7 +110,7 @@ import Testing
       try await Self.route(backend, directory)
       let session = directory + "/session"
       func shake(_ how: String, _ server: ProxyServer) async throws -> String {
-        try await Self.run([
+        try await Command.run([
           "openssl", "s_client", "-tls1_2", "-connect", "127.0.0.1:\(server.securePort)",
           "-servername", "a.test", how, session,
         ])

@@ -35,8 +35,6 @@ final class SocketLoop: @unchecked Sendable {
 
   /// What was read last; lent to a handler for as long as it reads.
   var scratch = ByteBufferAllocator().buffer(capacity: readSize)
-  /// The longest turn since somebody asked: for so long may an event have waited. Nanoseconds.
-  private var longestTurn: UInt64 = 0
   private let epoll: CInt
   private let wakeUp: CInt
   private let inbox = Mutex(Inbox())
@@ -125,12 +123,6 @@ final class SocketLoop: @unchecked Sendable {
     return timer
   }
 
-  /// The longest turn since the last time, in nanoseconds.
-  func takeLongestTurn() -> UInt64 {
-    defer { longestTurn = 0 }
-    return longestTurn
-  }
-
   // MARK: Descriptors
 
   /// - Returns: the source's place, for ``remove(_:descriptor:)``; `nil` when the kernel refuses.
@@ -165,7 +157,6 @@ final class SocketLoop: @unchecked Sendable {
     var events = [segue_epoll_event](repeating: segue_epoll_event(), count: Self.eventsPerTurn)
     while true {
       let count = segue_epoll_wait(epoll, &events, CInt(Self.eventsPerTurn), timeout)
-      let began = Self.uptime()
       var isWoken = false
       for event in events[..<max(Int(count), 0)] {
         if event.token == Self.wakeUpToken { isWoken = true } else { dispatch(event) }
@@ -174,7 +165,6 @@ final class SocketLoop: @unchecked Sendable {
       let goesOn = isWoken ? runInbox() : true
       runTimers()
       finishTurn()
-      longestTurn = max(longestTurn, Self.uptime() &- began)
       guard goesOn else { break }
     }
     slots.removeAll()
