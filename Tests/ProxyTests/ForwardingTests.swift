@@ -30,7 +30,7 @@ import Testing
           + "X-Hop: 1\r\n", body: request.head)
     }
     defer { backend.stop() }
-    try await withProxy { proxy in
+    try await withProxy(configured: { $0.naming.ids = false }) { proxy in
       try await proxy.route([backend.port])
       let response = try await onThread {
         try proxy.connect().ask(
