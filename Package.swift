@@ -114,7 +114,8 @@ let package = Package(
     .target(
       name: "ControlPlane",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Ports", "ControlProtocol", crypto, logging, lifecycle,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Ports", "ControlProtocol", crypto,
+        logging, lifecycle,
       ],
       swiftSettings: strict),
     .target(name: "ControlProtocol", dependencies: ["SegueModel"], swiftSettings: core),
