@@ -62,6 +62,7 @@ class SecureChannel(Channel):
         context.verify_mode = ssl.CERT_NONE
         context.set_alpn_protocols(["http/1.1"])
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.has_ended, self.fault = False, None
         self.state = threading.Lock()
         self.output = threading.Lock()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="a.test")
@@ -98,14 +99,31 @@ class SecureChannel(Channel):
             self.socket.shutdown(socket.SHUT_WR)
 
     def receive(self):
-        while True:
-            try:
-                with self.state:
-                    return self.tls.read(262_144)
-            except ssl.SSLWantReadError:
-                if octets := self.socket.recv(262_144):
+        while not self.has_ended:
+            octets = self.socket.recv(262_144)
+            with self.state:
+                if octets:
                     self.incoming.write(octets)
                 else:
                     self.incoming.write_eof()
-            except ssl.SSLZeroReturnError:
-                return b""
+                plain = self._drain()
+            if plain:
+                return plain
+        if self.fault:
+            raise self.fault
+        return b""
+
+    def _drain(self):
+        """All there is: Python's way to end the output throws away what nobody has read."""
+        parts = []
+        try:
+            while octets := self.tls.read(262_144):
+                parts.append(octets)
+            self.has_ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.has_ended = True
+        except ssl.SSLError as fault:
+            self.has_ended, self.fault = True, fault
+        return b"".join(parts)

@@ -1,5 +1,6 @@
 """Cases of streams: their states, their number, and who uses them to wear the server out."""
 
+import contextlib
 import socket
 import struct
 
@@ -192,7 +193,8 @@ def until_cut(t, wire, octets, *codes, most=20_000):
             count += 1
             wire.send(octets(count) if callable(octets) else octets)
         wire.read_what_is_there()
-    wire.channel.shutdown(socket.SHUT_WR)
+    with contextlib.suppress(OSError):
+        wire.channel.shutdown(socket.SHUT_WR)
     t.connection_fails(wire, w.ENHANCE_YOUR_CALM, *codes)
     # Others are served as before.
     t.works(t.wire(), 1)
@@ -267,6 +269,19 @@ def a_flood_of_continuations_is_cut(t, octets):
     wire = t.wire()
     wire.send(w.frame(w.HEADERS, w.END_STREAM, 1, b"\x82"))
     until_cut(t, wire, octets)
+
+
+@case
+def who_goes_on_after_being_cut_is_not_listened_to_for_ever(t):
+    wire = t.wire()
+    sent = 0
+    try:
+        while sent < 256 * 2**20:
+            wire.channel.sendall(w.frame(w.PING, 0, 0, bytes(8)) * 4_000)
+            sent += 4_000 * 17
+    except OSError:
+        pass
+    assert sent < 256 * 2**20, "all of it is read"
 
 
 @table([
