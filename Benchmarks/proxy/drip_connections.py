@@ -1,7 +1,7 @@
 """Keeps COUNT slow clients at PORT: half of them send a head, half a body, an octet a second each.
 
-Says `opened N`, waits for the end of its input, and says `still open N`. A client that is hung up on,
-because its head takes too long say, comes again at once.
+Says `opened N`, waits for the end of its input, and says `still open N`. A client that is hung up
+on, because its head takes too long say, comes again at once.
 """
 
 import select

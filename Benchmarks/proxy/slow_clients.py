@@ -2,8 +2,9 @@
 """Measures how much longer others wait for Segue's proxy while it has 5,000 slow clients.
 
 The slow ones send an octet a second each, half of them of a head and half of a body. In every
-round the others are measured without them, with them, and with them at the application itself: there
-they cost this machine the same, but not the proxy. What else the machine does strikes all alike.
+round the others are measured without them, with them, and with them at the application itself:
+there they cost this machine the same, but not the proxy. What else the machine does strikes all
+alike.
 
   BENCH_ROUNDS   rounds (5)
   BENCH_SECONDS  seconds of load for each of the three in a round (3)

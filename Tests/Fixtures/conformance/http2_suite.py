@@ -7,7 +7,6 @@ for the proxy to begin its shutdown. All of it is one JSON object a line.
   http2_suite.py plain|tls
 """
 
-import json
 import sys
 import traceback
 

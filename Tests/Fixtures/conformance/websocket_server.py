@@ -1,5 +1,5 @@
-"""Websockets as `websockets` has them, without its threads: what is answered depends on the order of
-frames alone, and never on how the octets came."""
+"""Websockets as `websockets` has them, without its threads: what is answered depends on the order
+of frames alone, and never on how the octets came."""
 
 import contextlib
 import socket

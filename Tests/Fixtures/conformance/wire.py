@@ -82,7 +82,7 @@ def connect(port, tls, protocols=("h2",)):
 
 
 class Wire:
-    """One connection. Nothing is sent but what a case sends, and the acknowledgement of settings."""
+    """One connection. Nothing is sent but what a case sends, and that settings are acknowledged."""
 
     def __init__(self, channel):
         self.channel = channel
