@@ -104,6 +104,11 @@ bench-proxy: release ## Compare the proxy with nginx, HAProxy, Envoy, Caddy and 
 	@Scripts/bootstrap --bench
 	@Benchmarks/proxy/bench_proxy.py
 
+.PHONY: bench-slow-clients
+bench-slow-clients: release ## Measure what 5,000 slow clients cost everybody else (1 minute)
+	@Scripts/bootstrap --bench
+	@Benchmarks/proxy/slow_clients.py
+
 .PHONY: check-instructions
 check-instructions: release ## Check how many instructions a proxied request takes; UPDATE=1 agrees to it
 	@Scripts/bootstrap --bench
