@@ -30,6 +30,7 @@ let unixSignals = Target.Dependency.product(
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -153,6 +154,9 @@ let package = Package(
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
+    .target(
+      name: "ParserInvariants", dependencies: ["TrafficRouting"], path: "Tests/ParserInvariants",
+      swiftSettings: strict),
 
     .testTarget(name: "PortsTests", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
@@ -185,7 +189,10 @@ let package = Package(
       dependencies: ["SegueModel", "Ports", "ProcessPlatform", "CLinux", logging],
       swiftSettings: strict),
     .testTarget(
-      name: "TrafficRoutingTests", dependencies: ["SegueModel", "TrafficRouting"],
+      name: "TrafficRoutingTests",
+      dependencies: [
+        "SegueModel", "TrafficRouting", "ParserInvariants", nioCore, nioEmbedded, nioHTTP1,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "HTTP2TranslationTests",
