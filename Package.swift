@@ -155,8 +155,9 @@ let package = Package(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
     .target(
-      name: "ParserInvariants", dependencies: ["TrafficRouting"], path: "Tests/ParserInvariants",
-      swiftSettings: strict),
+      name: "ParserInvariants",
+      dependencies: ["SegueModel", "TrafficRouting", "HTTP2Translation", "Evidence"],
+      path: "Tests/ParserInvariants", swiftSettings: strict),
 
     .testTarget(name: "PortsTests", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
@@ -172,7 +173,7 @@ let package = Package(
       name: "SimulationKitTests", dependencies: ["SegueModel", "RolloutEngine", "SimulationKit"],
       swiftSettings: strict),
     .testTarget(
-      name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports"],
+      name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports", "ParserInvariants"],
       swiftSettings: strict),
     .testTarget(
       name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
