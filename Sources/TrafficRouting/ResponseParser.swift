@@ -33,7 +33,8 @@ public struct ResponseParser: Sendable {
     }
     if !hasFirstLine {
       guard try parseStatusLine(bytes) else {
-        guard bytes.count <= limits.firstLine else { throw lineTooLong }
+        // The CR of a line that is just short enough may have come without its LF.
+        guard bytes.count <= limits.firstLine + 1 else { throw lineTooLong }
         return false
       }
       hasFirstLine = true

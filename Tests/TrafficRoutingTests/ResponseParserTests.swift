@@ -70,7 +70,7 @@ import Testing
     let limits = HeadLimits(firstLine: 20)
     for (reason, isTaken) in [("1234567", true), ("12345678", false)] {
       let bytes = Array("HTTP/1.1 200 \(reason)\r\nContent-Length: 0\r\n\r\n".utf8)
-      for cut in [0, 22, bytes.count] {
+      for cut in [0, 20, 21, 22, bytes.count] {
         var parser = ResponseParser(limits: limits)
         let complete = Result {
           try parser.parse(Array(bytes[..<cut]).span) || parser.parse(bytes.span)
