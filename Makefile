@@ -11,12 +11,15 @@ DESTDIR ?=
 ONLY ?=
 # The worlds of `make simulate`: 130,000 of them hold more than a million rollouts.
 SEEDS ?= 1..130000
+# How long `make fuzz` fuzzes each target, and which; empty for all.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 # Anything here makes `make check-instructions` agree to the figure that it finds.
 UPDATE ?=
 
 debug := .build/debug
 release := .build-release/release
-swift_sources := Package.swift Sources Tests
+swift_sources := Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources/segue-fuzz
 bindir := $(PREFIX)/bin
 unitdir := $(PREFIX)/lib/systemd/system
 mandir := $(PREFIX)/share/man/man1
@@ -129,6 +132,14 @@ simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B fo
 	swift build --configuration release --scratch-path .build-release --product segue-simulate
 	$(release)/segue-simulate $(SEEDS)
 
+.PHONY: fuzz
+fuzz: bootstrap ## Fuzz what reads foreign octets; FUZZ_SECONDS=60 each, FUZZ_TARGETS="http2 diff"
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGETS='$(FUZZ_TARGETS)' Scripts/fuzz
+
+.PHONY: fuzz-corpus
+fuzz-corpus: bootstrap ## Keep what `make fuzz` found, minimised, in Fuzzing/Corpus
+	FUZZ_TARGETS='$(FUZZ_TARGETS)' Scripts/fuzz --merge
+
 .PHONY: docs
 docs: build-tests ## Check the documentation's links and write the man pages into .build/man
 	swift test --skip-build --disable-xctest --filter DocumentationTests 2>&1 | $(quietly)
@@ -155,4 +166,4 @@ uninstall: ## Remove what `make install` put there; state directories stay
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf .build .build-release
+	rm -rf .build .build-release .build-fuzz

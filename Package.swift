@@ -37,6 +37,7 @@ let unixSignals = Target.Dependency.product(
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -162,6 +163,10 @@ let package = Package(
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
+    .target(
+      name: "ParserInvariants",
+      dependencies: ["SegueModel", "TrafficRouting", "HTTP2Translation", "Evidence"],
+      path: "Tests/ParserInvariants", swiftSettings: strict),
 
     .testTarget(name: "PortsTests", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
@@ -177,7 +182,7 @@ let package = Package(
       name: "SimulationKitTests", dependencies: ["SegueModel", "RolloutEngine", "SimulationKit"],
       swiftSettings: strict),
     .testTarget(
-      name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports"],
+      name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports", "ParserInvariants"],
       swiftSettings: strict),
     .testTarget(
       name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
@@ -194,7 +199,10 @@ let package = Package(
       dependencies: ["SegueModel", "Ports", "ProcessPlatform", "CLinux", logging],
       swiftSettings: strict),
     .testTarget(
-      name: "TrafficRoutingTests", dependencies: ["SegueModel", "TrafficRouting"],
+      name: "TrafficRoutingTests",
+      dependencies: [
+        "SegueModel", "TrafficRouting", "ParserInvariants", nioCore, nioEmbedded, nioHTTP1,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "HTTP2TranslationTests",
