@@ -217,7 +217,8 @@ let package = Package(
     .testTarget(
       name: "ProxyTests",
       dependencies: [
-        "SegueModel", "Ports", "TrafficRouting", "Proxy", nioCore, nioPosix, logging,
+        "SegueModel", "Ports", "TrafficRouting", "TransportSecurity", "Proxy", nioCore, nioPosix,
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -23,9 +23,7 @@ struct CertificateOrder: Sendable {
   func carryOut() async throws(PortError) {
     let deadline = time.now() + settings.limits.order
     let (order, address) = try await place()
-    for url in order.authorizations.prefix(HostGroup.hostLimit) {
-      try await authorize(url, until: deadline)
-    }
+    try await authorize(order, until: deadline)
     let key = try make { try PrivateKey.generate() }
     let chain = try await certificate(of: order, at: address, key: key, until: deadline)
     let (folder, group, authority) = (folder, group, settings.directory)
@@ -49,14 +47,41 @@ struct CertificateOrder: Sendable {
 
   // MARK: Authorizations
 
-  /// Has one host validated, unless it is still valid from before (RFC 8555 section 7.5).
-  private func authorize(_ url: String, until deadline: Instant) async throws(PortError) {
+  /// A host that is to be validated.
+  private struct Validation {
+    var host: String
+    /// The address of the authorization.
+    var authorization: String
+    /// The address of the challenge.
+    var challenge: String
+    var answer: Answer
+  }
+
+  /// Has every host validated that is not still valid from before (RFC 8555 section 7.5). All answers
+  /// are shown before the first one is looked at, so that the proxy is waited for once.
+  private func authorize(_ order: ACMEOrder, until deadline: Instant) async throws(PortError) {
+    var validations: [Validation] = []
+    for url in order.authorizations.prefix(HostGroup.hostLimit) {
+      if let validation = try await validation(url) { validations.append(validation) }
+    }
+    // Removing a file takes no time, and must not be left out because this is cancelled.
+    defer { for validation in validations { folder.withdraw(validation.answer) } }
+    let (folder, answers) = (folder, validations.map(\.answer))
+    try await Blocking.run { () throws(PortError) in
+      for answer in answers { try folder.show(answer) }
+    }
+    for validation in validations { try await check.wait(for: validation.answer) }
+    for validation in validations { try await validate(validation, until: deadline) }
+  }
+
+  /// nil if nothing is to be done for this authorization.
+  private func validation(_ url: String) async throws(PortError) -> Validation? {
     let refusal = "The certificate authority does not show what it wants"
     let (authorization, _): (ACMEAuthorization, ACMEClient.Reply) = try await client.read(
       url, refusal: refusal)
     let host = authorization.identifier.value.lowercased()
     switch authorization.status {
-    case "valid": return
+    case "valid": return nil
     case "pending": break
     default: throw invalid(authorization)
     }
@@ -74,25 +99,9 @@ struct CertificateOrder: Sendable {
         nextStep: "Set tls.acme.challenge to one of these that Segue knows: "
           + ChallengeKind.allCases.map(\.rawValue).joined(separator: " or "))
     }
-    try await meet(challenge, host, authorization: url, until: deadline)
-  }
-
-  private func meet(
-    _ challenge: ACMEChallenge, _ host: String, authorization url: String, until deadline: Instant
-  ) async throws(PortError) {
-    let answer = try answer(to: challenge, host)
-    let folder = folder
-    try await Blocking.run { () throws(PortError) in try folder.show(answer) }
-    let failure: PortError?
-    do {
-      try await check.wait(for: answer)
-      try await validate(challenge, host, authorization: url, until: deadline)
-      failure = nil
-    } catch {
-      failure = error
-    }
-    try await Blocking.run { () throws(PortError) in folder.withdraw(answer) }
-    if let failure { throw failure }
+    return Validation(
+      host: host, authorization: url, challenge: challenge.url,
+      answer: try answer(to: challenge, host))
   }
 
   private func answer(to challenge: ACMEChallenge, _ host: String) throws(PortError) -> Answer {
@@ -116,14 +125,12 @@ struct CertificateOrder: Sendable {
     }
   }
 
-  private func validate(
-    _ challenge: ACMEChallenge, _ host: String, authorization url: String, until deadline: Instant
-  ) async throws(PortError) {
-    let refusal = "The certificate authority does not validate \(host)"
+  private func validate(_ validation: Validation, until deadline: Instant) async throws(PortError) {
+    let refusal = "The certificate authority does not validate \(validation.host)"
     // An empty object says that the answer is there (RFC 8555 section 7.5.1).
-    _ = try await client.post(challenge.url, Data("{}".utf8), refusal: refusal)
+    _ = try await client.post(validation.challenge, Data("{}".utf8), refusal: refusal)
     let authorization: ACMEAuthorization = try await client.poll(
-      url, until: deadline, refusal: refusal
+      validation.authorization, until: deadline, refusal: refusal
     ) { $0.status != "pending" && $0.status != "processing" }
     guard authorization.status == "valid" else { throw invalid(authorization) }
   }
