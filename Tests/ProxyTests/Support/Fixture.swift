@@ -53,12 +53,16 @@ struct Fixture: Sendable {
 /// Runs a test against a proxy that is stopped whatever happens.
 func withProxy(
   limits: ProxyLimits = ProxyLimits(), directory: String? = nil, threads: Int = 2,
+  naming: RequestNaming = RequestNaming(), accessLog: String? = nil, errorPages: String? = nil,
   _ body: (Fixture) async throws -> Void
 ) async throws {
   let own = try directory ?? Fixture.temporaryDirectory()
   defer { if directory == nil { try? FileManager.default.removeItem(atPath: own) } }
-  let configuration = ProxyConfiguration(
+  var configuration = ProxyConfiguration(
     controlSocket: own + "/control", stateDirectory: own, threads: threads, limits: limits)
+  configuration.naming = naming
+  configuration.accessLog = accessLog
+  configuration.errorPages = errorPages
   var logger = Logger(label: "test")
   logger.logLevel = .critical
   let server = try await ProxyServer.start(configuration, logger: logger)
