@@ -208,7 +208,7 @@ let package = Package(
       name: "CertificateIssuingTests",
       dependencies: [
         "SegueModel", "Ports", "TransportSecurity", "CertificateIssuing", "Proxy", logging,
-        nioCore, nioPosix,
+        nioCore, nioPosix, nioSSL,
       ],
       swiftSettings: strict),
     .testTarget(

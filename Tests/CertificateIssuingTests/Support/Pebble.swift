@@ -41,12 +41,7 @@ final class Pebble: Sendable {
     _ externalKeys: [String: String], _ names: NameServer
   ) async throws -> Pebble {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let (certificate, key) = (folder + "/server.pem", folder + "/server.key")
-    _ = try Command.run([
-      "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-      "-days", "2", "-subj", "/CN=pebble", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-      "-keyout", key, "-out", certificate,
-    ])
+    let (certificate, key) = try serverCertificate(in: folder)
     let (port, management) = (try FreePort.take(), try FreePort.take())
     var settings: [String: Any] = [
       "listenAddress": "127.0.0.1:\(port)", "managementListenAddress": "127.0.0.1:\(management)",
@@ -82,6 +77,17 @@ final class Pebble: Sendable {
       throw Failure("\(error): \((try? String(contentsOfFile: log, encoding: .utf8)) ?? "")")
     }
     return pebble
+  }
+
+  /// What a server on this machine is trusted by, and its key.
+  static func serverCertificate(in folder: String) throws -> (certificate: String, key: String) {
+    let (certificate, key) = (folder + "/server.pem", folder + "/server.key")
+    _ = try Command.run([
+      "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+      "-days", "2", "-subj", "/CN=pebble", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+      "-keyout", key, "-out", certificate,
+    ])
+    return (certificate, key)
   }
 
   private init(
