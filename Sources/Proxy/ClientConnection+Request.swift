@@ -29,8 +29,9 @@ extension ClientConnection {
     nameRequest()
 
     if let port = worker.redirectPort, !peer.isSecure { return redirect(toPort: port) }
+    let octets = head
     let matched = worker.matcher.match(
-      head.readableBytesUInt8Span, authority: parser.authority, path: parser.path,
+      octets.readableBytesUInt8Span, authority: parser.authority, path: parser.path,
       block: parser.block)
     guard let matched else {
       return worker.lostTables
@@ -123,7 +124,7 @@ extension ClientConnection {
     MessageWriter.writeRequest(
       parser, head: head,
       edit: MessageWriter.RequestEdit(
-        lines: own.lines, replaced: own.replaced, saysHost: own.saysHost,
+        lines: own.lines, name: own.name, replaced: own.replaced, saysHost: own.saysHost,
         fallbackHost: instance?.endpoint.host ?? "", upgrades: upgrades, framing: framing),
       to: &worker.outgoing)
     if let before { worker.outgoing.writeImmutableBuffer(before) }

@@ -153,6 +153,7 @@ extension ClientConnection {
     skipBufferedBody()
     let closes =
       !keepsAlive || !framer.isComplete || inputEnded || worker.isDraining || phase != .exchange
+    let head = head
     let form =
       phase == .exchange ? ErrorPages.form(head.readableBytesUInt8Span, parser.block) : .text
     openOut()
@@ -174,7 +175,8 @@ extension ClientConnection {
   /// A body that is here as a whole need not cost the client its connection.
   private func skipBufferedBody() {
     guard phase == .exchange, !framer.isComplete else { return }
-    let skipped = try? framer.advance(over: input.readableBytesUInt8Span)
+    let octets = input
+    let skipped = try? framer.advance(over: octets.readableBytesUInt8Span)
     consumeInput(skipped ?? 0)
   }
 

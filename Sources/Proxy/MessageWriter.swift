@@ -6,8 +6,10 @@ import TrafficRouting
 enum MessageWriter {
   /// What a request head needs besides the client's own lines.
   struct RequestEdit {
-    /// Lines of the router's own, each with its CRLF: where the request came from, its name.
+    /// Lines of the router's own, each with its CRLF: where the request came from, and more.
     let lines: ByteBuffer
+    /// The name that the router made for the request, which is written besides.
+    var name: RequestWords?
     /// What of the client's those stand for.
     var replaced: ReplacedFields = []
     /// They name the host that the client asked for.
@@ -45,6 +47,7 @@ enum MessageWriter {
         out.copy($0, of: bytes)
       }
       out.writeImmutableBuffer(edit.lines)
+      if let name = edit.name { out.writeRequestID(name) }
       if !edit.saysHost, !parser.authority.isEmpty {
         out.writeStaticString("X-Forwarded-Host: ")
         out.copy(parser.authority, of: bytes)
@@ -170,6 +173,16 @@ extension ByteBuffer {
   @inline(__always)
   fileprivate mutating func copy(_ range: Range<Int>, of bytes: UnsafeRawBufferPointer) {
     writeBytes(UnsafeRawBufferPointer(rebasing: bytes[range]))
+  }
+
+  /// `X-Request-Id` with its CRLF, in one piece.
+  fileprivate mutating func writeRequestID(_ words: RequestWords) {
+    writeStaticString("X-Request-Id: ")
+    writeMultipleIntegers(
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.high >> 32)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.high)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.low >> 32)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.low)), UInt16(0x0D0A))
   }
 
   fileprivate mutating func writeLength(_ length: UInt64) {
