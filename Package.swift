@@ -35,6 +35,8 @@ let lifecycle = Target.Dependency.product(
 let unixSignals = Target.Dependency.product(
   name: "UnixSignals", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
@@ -57,6 +59,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -102,6 +105,13 @@ let package = Package(
     .target(
       name: "ProcessPlatform",
       dependencies: ["SegueModel", "Ports", "SecretMasking", "CLinux", logging],
+      swiftSettings: strict),
+    .target(
+      name: "CertificateIssuing",
+      dependencies: [
+        "SegueModel", "Ports", "TransportSecurity", asyncHTTPClient, crypto, lifecycle, logging,
+        nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS,
+      ],
       swiftSettings: strict),
     .target(
       name: "Proxy",
@@ -212,12 +222,20 @@ let package = Package(
       name: "TransportSecurityTests", dependencies: ["TransportSecurity", "COpenSSL"],
       swiftSettings: strict),
     .testTarget(
+      name: "CertificateIssuingTests",
+      dependencies: [
+        "SegueModel", "Ports", "TransportSecurity", "CertificateIssuing", "Proxy", logging,
+        nioCore, nioPosix, nioSSL,
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "CanaryAnalysisTests", dependencies: ["SegueModel", "CanaryAnalysis"],
       swiftSettings: strict),
     .testTarget(
       name: "ProxyTests",
       dependencies: [
-        "SegueModel", "Ports", "TrafficRouting", "Proxy", nioCore, nioPosix, logging,
+        "SegueModel", "Ports", "TrafficRouting", "TransportSecurity", "Proxy", nioCore, nioPosix,
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(

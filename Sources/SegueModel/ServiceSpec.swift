@@ -136,14 +136,18 @@ public struct RouteSpec: Hashable, Codable, Sendable {
   public var match: RequestMatch?
   /// Who gets the same version again; `nil` is ``StickySpec/address``.
   public var sticky: StickySpec?
+  /// Where the certificate of ``host`` comes from; `nil`: the route wants none.
+  public var certificate: RouteCertificate?
+
   public init(
     host: String? = nil, pathPrefix: String = "/", match: RequestMatch? = nil,
-    sticky: StickySpec? = nil
+    sticky: StickySpec? = nil, certificate: RouteCertificate? = nil
   ) {
     self.host = host
     self.pathPrefix = pathPrefix
     self.match = match
     self.sticky = sticky
+    self.certificate = certificate
   }
 }
 

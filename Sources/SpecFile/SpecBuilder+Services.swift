@@ -124,6 +124,9 @@ extension SpecBuilder {
       route.match = requestMatch(fields, of: owner)
     }
     if let sticky = fields["sticky"] { route.sticky = self.sticky(sticky, of: owner) }
+    if let tls = fields["tls"] {
+      route.certificate = certificate(tls, of: owner, hasHost: route.host != nil)
+    }
     return route
   }
 

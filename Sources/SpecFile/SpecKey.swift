@@ -32,6 +32,11 @@ indirect enum SpecType: Sendable {
   case host
   /// Begins with `/`.
   case urlPath
+  /// Begins with `https://`.
+  case secureAddress
+  case email
+  /// An absolute path on the machine that Segue runs on.
+  case machineFile
   case nameList
   case secretList
   case variables

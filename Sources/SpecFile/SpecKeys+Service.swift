@@ -165,8 +165,15 @@ extension SpecKeys {
           a rollout: the client's `address`, or a cookie, or a header field.
           """,
         example: "{ cookie: session }", otherNames: ["affinity", "stickiness"]),
+      SpecKey(
+        name: "tls", type: .wordOrSection(["auto"], routeCertificate),
+        summary: """
+          The certificate of `host`: `auto` has one issued by the authority of the file's `tls`, \
+          and renewed; or the files of one of your own.
+          """,
+        example: "auto", otherNames: ["certificate", "ssl", "https"]),
     ],
-    planned: ["tls", "methods", "redirect", "rewrite", "strip-prefix"])
+    planned: ["methods", "redirect", "rewrite", "strip-prefix"])
 
   static let sticky = SpecSection(
     id: "sticky", title: "`sticky` of a route",
@@ -351,7 +358,8 @@ extension SpecKeys {
 
   /// Every section, in the order of the reference.
   static let all = [
-    root, deploy, cost, step, reports, service, route, sticky, health, warmUp, strategy, rolling,
+    root, deploy, cost, tls, acme, step, reports, service, route, sticky, routeCertificate, health,
+    warmUp, strategy, rolling,
     blueGreen, preview, canary, canaryStep, ab, requestHeader, requestCookie, shadow, recreate,
     deadlines,
     analysis, limits, migrate, environment, change,
