@@ -209,6 +209,9 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
   /// Requests in flight on a retiring instance; then it is stopped all the same, and the receipt
   /// counts what was cut.
   public var drain: Milliseconds
+  /// Websockets, other upgraded connections and event streams of a retiring instance, which last as
+  /// long as somebody wants them; `nil`: as ``drain``. Websockets are told to go in the second half.
+  public var tunnels: Milliseconds?
   /// SIGTERM to exit; then SIGKILL.
   public var stop: Milliseconds
   /// The whole rollback; then it is an incident, and the last good table stays.
@@ -224,8 +227,9 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
     ready: Milliseconds = .seconds(60), drain: Milliseconds = .seconds(30),
     stop: Milliseconds = .seconds(10), rollback: Milliseconds = .seconds(120),
     acknowledge: Milliseconds = .seconds(5), warmUp: Milliseconds = .seconds(10),
-    pause: Milliseconds = .minutes(24 * 60)
+    pause: Milliseconds = .minutes(24 * 60), tunnels: Milliseconds? = nil
   ) {
+    self.tunnels = tunnels
     self.ready = ready
     self.drain = drain
     self.stop = stop
@@ -246,6 +250,17 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
     let standard = DeadlineSpec()
     warmUp = try fields.decodeIfPresent(Milliseconds.self, forKey: .warmUp) ?? standard.warmUp
     pause = try fields.decodeIfPresent(Milliseconds.self, forKey: .pause) ?? standard.pause
+    tunnels = try fields.decodeIfPresent(Milliseconds.self, forKey: .tunnels)
+  }
+
+  /// How long tunnels and event streams may take to end.
+  public var tunnelDrain: Milliseconds { tunnels ?? drain }
+
+  /// When an instance has been drained long enough on which nothing lasts any more.
+  ///
+  /// - Parameter end: of its tunnels' drain, and of its requests'.
+  public func drainEndOfRequests(_ end: Instant) -> Instant {
+    end + (drain - max(drain, tunnelDrain))
   }
 }
 

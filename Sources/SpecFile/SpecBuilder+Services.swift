@@ -256,6 +256,7 @@ extension SpecBuilder {
       guard let value = fields[name].flatMap({ duration($0, in: range) }) else { continue }
       deadlines[keyPath: path] = value
     }
+    deadlines.tunnels = fields["tunnels"].flatMap { duration($0, in: long) }
     return deadlines
   }
 

@@ -275,6 +275,12 @@ extension SpecKeys {
         The last requests of an instance that takes no more. Then it is stopped all the same, and \
         the receipt counts what was cut off.
         """),
+      deadline(
+        "tunnels", standard.deadlines.tunnelDrain,
+        """
+        Websockets and event streams of an instance that takes no more; as `drain` if it is not \
+        said. Websockets are told to go in the second half, one after another.
+        """),
       deadline("stop", standard.deadlines.stop, "SIGTERM to exit. Then SIGKILL."),
       deadline(
         "rollback", standard.deadlines.rollback,
