@@ -252,7 +252,7 @@ extension ControlPlane {
   private static func advice(on service: ServiceSpec) -> [Finding] {
     let subject = "service \(service.name)"
     var findings: [Finding] = []
-    if service.route != nil, service.health.path == nil {
+    if !service.isWorker, service.health.path == nil, service.health.notify != true {
       findings.append(
         Finding(
           subject: subject, severity: .advice,

@@ -18,7 +18,8 @@ extension ControlPlane {
       instances: state.orderedInstances.map { instance in
         InstanceStatus(
           id: instance.id, release: instance.release, phase: instance.phase.name,
-          port: instance.endpoint?.port, pid: running[instance.id]?.process.pid,
+          port: instance.endpoint.flatMap { $0.socket == nil ? $0.port : nil },
+          pid: running[instance.id]?.process.pid,
           since: instance.phase.since ?? startedAt, inFlight: report?.inFlight[instance.id] ?? 0)
       },
       versions: (report?.versions ?? []).map { version in

@@ -152,6 +152,11 @@ private struct Recommendation {
     if facts.spec.strategy.isExclusive {
       return ("recreate", "two releases of it must never run at the same time.")
     }
+    if facts.spec.sharedAddress != nil {
+      return (
+        "rolling", "its instances accept from one socket, so there is nothing to split or judge."
+      )
+    }
     guard facts.spec.route != nil else {
       return ("rolling", "it takes no requests, so there is nothing to split, copy or judge.")
     }

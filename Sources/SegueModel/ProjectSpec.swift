@@ -66,6 +66,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     guard let change = self.environment(environment)?.services[name] else { return spec }
     if let instances = change.instances { spec.instances = instances }
     if let route = change.route { spec.route = route }
+    if let listen = change.listen { spec.listen = listen }
     spec.environment.merge(change.environment) { _, new in new }
     return spec
   }
@@ -107,14 +108,18 @@ public struct EnvironmentSpec: Hashable, Codable, Sendable {
 public struct ServiceChange: Hashable, Codable, Sendable {
   public var instances: Int?
   public var route: RouteSpec?
+  /// Another address for the socket that the instances share.
+  public var listen: ListenSpec?
   /// Added to the service's own variables, or instead of those of the same name.
   public var environment: [String: String]
 
   public init(
-    instances: Int? = nil, route: RouteSpec? = nil, environment: [String: String] = [:]
+    instances: Int? = nil, route: RouteSpec? = nil, listen: ListenSpec? = nil,
+    environment: [String: String] = [:]
   ) {
     self.instances = instances
     self.route = route
+    self.listen = listen
     self.environment = environment
   }
 }

@@ -17,6 +17,8 @@ indirect enum SpecType: Sendable {
   case share(ClosedRange<Int>)
   /// A number and a currency.
   case price
+  /// A port, or a literal address with one.
+  case address
   /// One of these words.
   case word([String])
   /// A list of these words.

@@ -12,7 +12,8 @@ extension SpecKeys {
         name: "run", type: .command, isRequired: true,
         summary: """
           One command, run by `/bin/sh -c "exec …"` in the root of the release, so that SIGTERM \
-          reaches the program itself. It listens on `127.0.0.1`, on the port in `$PORT`.
+          reaches the program itself. It listens on `127.0.0.1`, on the port in `$PORT`, unless \
+          `listen` says otherwise.
           """,
         example: "./build/web --port $PORT", otherNames: ["command", "cmd", "start", "exec"]),
       SpecKey(
@@ -24,6 +25,15 @@ extension SpecKeys {
         name: "needs", type: .nameList, standard: "[]",
         summary: "Services of the same release that are moved before this one.", example: "[api]",
         otherNames: ["depends-on", "after", "requires"]),
+      SpecKey(
+        name: "listen", type: .wordOrSection(["port", "unix"], listen), standard: "port",
+        summary: """
+          How requests reach an instance. `port`: it listens on the port in `$PORT`. `unix`: it \
+          listens on the Unix socket whose path is in `$SOCKET`, which costs the machine less. \
+          `{ inherit: 8080 }`: no proxy stands on the path, and all instances accept from one \
+          socket.
+          """,
+        example: "unix", otherNames: ["socket", "bind"]),
       SpecKey(
         name: "worker", type: .boolean, standard: "false",
         summary: """
@@ -86,54 +96,25 @@ extension SpecKeys {
       ("cpu", "put it under `limits`: `limits: { cpu: 0.5 }`"),
     ])
 
-  private static let judged = AnalysisSpec()
-
-  static let analysis = SpecSection(
-    id: "analysis", title: "`analysis` of a service",
+  static let listen = SpecSection(
+    id: "listen", title: "`listen` of a service",
     summary: """
-      The two releases are compared by a sequential test, which is valid whenever it is looked at. \
-      It knows three answers: good, bad, and not enough evidence yet.
+      With `inherit`, Segue opens the socket, and every instance gets it as descriptor 3 \
+      (`LISTEN_FDS`, as from systemd). A rollout starts new instances with the same socket, waits \
+      until they are ready, and then asks the old ones to stop by SIGTERM: each closes its copy, \
+      and finishes what it has within `deadlines.drain` and `deadlines.stop`. What the proxy would \
+      do is lost: shares, copies, previews, retries, counts and times of requests by release. So \
+      `route` and the strategies `canary`, `ab` and `shadow` are refused.
       """,
     keys: [
       SpecKey(
-        name: "watch", type: .wordList(AnalysisSpec.Signal.allCases.map(\.rawValue)),
-        standard: "[errors]",
+        name: "inherit", type: .address,
         summary: """
-          What is compared. `errors`: answers of status 5xx, and requests without a whole answer. \
-          `latency`: the whole distribution. `[]`: nothing is judged.
+          Where requests come in. A port alone is one of `127.0.0.1`. An instance answers its \
+          health checks on `$PORT` all the same, or says itself that it is ready: `health: { \
+          notify: true }`.
           """,
-        example: "[errors, latency]"),
-      SpecKey(
-        name: "tolerate", type: .integer(SpecLimits.tolerance), standard: "\(judged.tolerance)",
-        summary: """
-          By how much the new release's error rate may be higher, in per cent of the old one's. Two \
-          groups of instances of the same release never behave quite the same.
-          """,
-        example: "50", otherNames: ["tolerance"]),
-      SpecKey(
-        name: "false-alarms", type: .share(SpecLimits.falseAlarms),
-        standard: ShareText.render(judged.falseAlarms.value),
-        summary: "The chance that a release within that is taken back all the same, at most.",
-        example: "1%", otherNames: ["alpha", "significance"]),
-      SpecKey(
-        name: "minimum", type: .duration(SpecLimits.wait),
-        standard: DurationText.render(judged.hold.minimum),
-        summary: "`until: verdict` waits at least so long, whatever the evidence.", example: "1m",
-        otherNames: ["min"]),
-      SpecKey(
-        name: "maximum", type: .duration(SpecLimits.wait),
-        standard: DurationText.render(judged.hold.maximum),
-        summary: "`until: verdict` waits at most so long for evidence.", example: "30m",
-        otherNames: ["max", "limit", "timeout"]),
-      SpecKey(
-        name: "on-insufficient",
-        type: .word(VerdictHold.OnInsufficient.allCases.map(\.rawValue)),
-        standard: judged.hold.onInsufficient.rawValue,
-        summary: """
-          What happens at the `maximum` when there is not enough evidence. `hold`: a person decides, \
-          within as long again; `roll-back`; `promote`.
-          """,
-        example: "roll-back"),
+        example: "8080")
     ])
 
   static let route = SpecSection(
@@ -211,6 +192,13 @@ extension SpecKeys {
         name: "path", type: .urlPath,
         summary: "Asked by `GET`. A status from 200 to 299 is a pass; redirects are not followed.",
         example: "/up", otherNames: ["url", "endpoint", "http"]),
+      SpecKey(
+        name: "notify", type: .boolean, standard: "false",
+        summary: """
+          `true`: an instance says itself that it is ready, by `READY=1` to the socket in \
+          `$NOTIFY_SOCKET` (sd_notify, as for systemd), and nobody asks it. Instead of `path`.
+          """,
+        example: "true"),
       SpecKey(
         name: "interval", type: .duration(SpecLimits.interval),
         standard: DurationText.render(standard.health.interval),
@@ -358,10 +346,8 @@ extension SpecKeys {
 
   /// Every section, in the order of the reference.
   static let all = [
-    root, deploy, cost, tls, acme, step, reports, service, route, sticky, routeCertificate, health,
-    warmUp, strategy, rolling,
-    blueGreen, preview, canary, canaryStep, ab, requestHeader, requestCookie, shadow, recreate,
-    deadlines,
-    analysis, limits, migrate, environment, change,
+    root, deploy, cost, tls, acme, step, reports, service, listen, route, sticky, routeCertificate,
+    health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
+    requestCookie, shadow, recreate, deadlines, analysis, limits, migrate, environment, change,
   ]
 }

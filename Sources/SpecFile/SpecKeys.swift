@@ -180,6 +180,12 @@ enum SpecKeys {
           """,
         example: "{ host: staging.shop.example.com }", otherNames: ["routes", "ingress"]),
       SpecKey(
+        name: "listen", type: .section(listen),
+        summary: """
+          Another address for the socket that the instances share. Only for a service that has one.
+          """,
+        example: "{ inherit: 8081 }"),
+      SpecKey(
         name: "env", type: .variables, standard: "{}",
         summary: "Added to the service's variables, or instead of those of the same name.",
         example: "{ LOG_LEVEL: debug }", otherNames: ["environment", "variables", "vars"]),

@@ -148,6 +148,7 @@ public enum SpecReference {
     case .share(let range):
       "a share from `\(ShareText.render(range.lowerBound))` to "
         + "`\(ShareText.render(range.upperBound))`"
+    case .address: "a port, or a literal address with one: `0.0.0.0:8080`"
     case .price: "a number with up to six digits after the point, and a currency: `0.04 EUR`"
     case .word(let words): words.map { "`\($0)`" }.joined(separator: " or ")
     case .headerName: "the name of a header field"

@@ -58,6 +58,11 @@ public enum SpecSchema {
       ]
     case .share: share
     case .price: pattern(PriceText.pattern)
+    case .address:
+      [
+        ("type", types("string", "integer")), ("pattern", .string(AddressText.pattern)),
+        ("minimum", .integer(1)), ("maximum", .integer(65_535)),
+      ]
     case .word(let words): word(words)
     case .headerName, .cookieName: pattern(TextRules.tokenPattern)
     case .wordList(let words): list(.object(word(words)))

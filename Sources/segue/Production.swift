@@ -84,7 +84,7 @@ struct Production: Composition {
   private func platform(_ options: ServeOptions, _ logger: Logger) throws -> ProcessPlatform {
     try ProcessPlatform(
       stateDirectory: options.state, secrets: SecretFiles(directory: options.state + "/secrets"),
-      time: SystemTime(), logger: logger)
+      time: SystemTime(), keeper: [Self.executable, "keep-sockets"], logger: logger)
   }
 
   private func world(
@@ -216,6 +216,15 @@ struct Production: Composition {
     }
   }
 
+  // MARK: Sockets
+
+  func keepSockets() async throws {
+    segue_release_program_pages()
+    // Passed descriptors begin at 3 (sd_listen_fds(3)). The call blocks this thread for good, which is
+    // what this process is for.
+    SocketKeeper.serve(3)
+  }
+
   // MARK: Down
 
   /// Stops the daemon, then every instance, then the proxy: in this order nothing is started anew.
@@ -231,6 +240,7 @@ struct Production: Composition {
         _ = try await platform.stop(instance, deadline: .seconds(10))
       }
       let proxy = try await ProxySupervisor.stop(state: state)
+      try await ProcessPlatform.stopKeeper(stateDirectory: state)
       let count = running.count == 1 ? "1 instance" : "\(running.count) instances"
       return "stopped the daemon, \(count)\(proxy ? " and the proxy" : "")"
     } catch let error as PortError {

@@ -164,7 +164,8 @@ import TrafficRouting
     let directory = try Fixture.temporaryDirectory()
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let path = directory + "/access.log"
-    try await withProxy(accessLog: path) { proxy in
+    // One event loop, so that the lines come in the order of the requests.
+    try await withProxy(threads: 1, accessLog: path) { proxy in
       try await proxy.route([backend.port])
       let received = try await onThread {
         let client = try proxy.connect()

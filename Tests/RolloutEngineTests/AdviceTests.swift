@@ -21,6 +21,15 @@ import Testing
     try #require(Advice(facts).rows.first { $0.name == name })
   }
 
+  @Test func whereInstancesShareASocketNothingIsSplit() throws {
+    var facts = facts(route: nil)
+    facts.spec.listen = .inherit(SharedAddress(port: 8_080))
+    for name in ["canary", "ab", "shadow"] {
+      #expect(try row(name, facts).impossible?.contains("accept from one socket") == true)
+    }
+    #expect(Advice(facts).recommended == "rolling")
+  }
+
   /// The table of `ln(1/(alpha*w)) * r / (r ln r - r + 1)` for alpha 1 % and nine ratios.
   @Test(arguments: [
     (1.2, 435.0, 1.0), (1.5, 94, 1), (2, 35, 0.5), (3, 15.8, 0.1), (5, 8.4, 0.1), (10, 4.9, 0.1),

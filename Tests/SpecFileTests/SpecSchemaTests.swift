@@ -85,7 +85,9 @@ import Testing
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
       root["environments"] = "{ \(staging), production: { \(after) } }"
-    case "change": root["environments"] = "{ production: { services: { web: { \(entry) } } } }"
+    case "change":
+      if name == "listen" { service["listen"] = "{ inherit: 8080 }" }
+      root["environments"] = "{ production: { services: { web: { \(entry) } } } }"
     case "services":
       if name == "worker" { service["health"] = nil }
       service[name] = value
