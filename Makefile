@@ -108,7 +108,7 @@ bench-proxy: release ## Compare the proxy with nginx, HAProxy, Envoy, Caddy and 
 	@Benchmarks/proxy/bench_proxy.py
 
 .PHONY: bench-slow-clients
-bench-slow-clients: release ## Measure what 5,000 slow clients cost everybody else (1 minute)
+bench-slow-clients: release ## Measure what 5,000 slow clients cost everybody else (2 minutes)
 	@Scripts/bootstrap --bench
 	@Benchmarks/proxy/slow_clients.py
 

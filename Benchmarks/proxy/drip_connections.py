@@ -1,7 +1,7 @@
 """Keeps COUNT slow clients at PORT: half of them send a head, half a body, an octet a second each.
 
-Says `opened N`, waits for the end of its input, and says `still open N`. A client that is hung up
-on, because its head takes too long say, comes again at once.
+Says `opened N` once each of them has had a turn, waits for the end of its input, and says `still
+open N`. A client that is hung up on, because its head takes too long say, comes again at once.
 """
 
 import select
@@ -58,9 +58,11 @@ def main():
     """See the module."""
     port, count = int(sys.argv[1]), int(sys.argv[2])
     crowd = [Slow(port, number % 2 == 1) for number in range(count)]
-    print("opened", count, flush=True)
     began, turn = time.monotonic(), 0
     while True:
+        if turn == SLICES:
+            # Whatever their coming cost is over; from here on they only are there.
+            print("opened", count, flush=True)
         wait = began + turn / SLICES - time.monotonic()
         if select.select([sys.stdin], [], [], max(wait, 0))[0]:
             break

@@ -6,8 +6,9 @@ round the others are measured without them, with them, and with them at the appl
 there they cost this machine the same, but not the proxy. What else the machine does strikes all
 alike.
 
-  BENCH_ROUNDS   rounds (5)
-  BENCH_SECONDS  seconds of load for each of the three in a round (3)
+  BENCH_ROUNDS   rounds (3)
+  BENCH_SECONDS  seconds of load for each of the three in a round (12); more than the ten after which
+                 the proxy hangs up on a head
   BENCH_SLOW     slow clients (5000)
   SEGUE_BIN      the program to measure (the release build)
 
@@ -87,7 +88,7 @@ def report(cells, slow):
 
 def main():
     """Returns the exit status."""
-    rounds, seconds = settings.number("BENCH_ROUNDS", 5), settings.number("BENCH_SECONDS", 3)
+    rounds, seconds = settings.number("BENCH_ROUNDS", 3), settings.number("BENCH_SECONDS", 12)
     slow = settings.number("BENCH_SLOW", 5_000)
     # A slow body has a connection on either side of the proxy.
     if settings.raise_file_limit() < 2 * slow + 1_000:
