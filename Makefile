@@ -137,7 +137,7 @@ fuzz: bootstrap ## Fuzz what reads foreign octets; FUZZ_SECONDS=60 each, FUZZ_TA
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGETS='$(FUZZ_TARGETS)' Scripts/fuzz
 
 .PHONY: fuzz-corpus
-fuzz-corpus: bootstrap ## Keep what `make fuzz` found, minimised, in Fuzzing/Corpus
+fuzz-corpus: bootstrap ## Keep what `make fuzz` found beyond what is in Fuzzing/Corpus
 	FUZZ_TARGETS='$(FUZZ_TARGETS)' Scripts/fuzz --merge
 
 .PHONY: docs
