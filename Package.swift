@@ -62,6 +62,7 @@ let package = Package(
     .target(name: "Ports", dependencies: ["SegueModel"], swiftSettings: core),
     .target(name: "TrafficRouting", dependencies: ["SegueModel"], swiftSettings: strict),
     .target(name: "CanaryAnalysis", dependencies: ["SegueModel"], swiftSettings: core),
+    .target(name: "ReleaseCalendar", dependencies: ["SegueModel"], swiftSettings: core),
     .target(name: "Evidence", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .target(
       name: "SimulationKit", dependencies: ["SegueModel", "RolloutEngine", "TrafficRouting"],
@@ -196,6 +197,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CanaryAnalysisTests", dependencies: ["SegueModel", "CanaryAnalysis"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ReleaseCalendarTests", dependencies: ["SegueModel", "ReleaseCalendar"],
       swiftSettings: strict),
     .testTarget(
       name: "ProxyTests",

@@ -1,0 +1,64 @@
+public import SegueModel
+
+/// Who did or may do something, by the name that Segue knows them by: `ana`.
+public struct PersonName: Identifier {
+  public let rawValue: String
+  public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// The name of a team in `segue.yaml`.
+public struct TeamName: Identifier {
+  public let rawValue: String
+  public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// Who belongs to which team.
+public struct TeamRoster: Hashable, Codable, Sendable {
+  public var members: [TeamName: Set<PersonName>]
+
+  public init(_ members: [TeamName: Set<PersonName>] = [:]) { self.members = members }
+
+  public func members(of team: TeamName) -> Set<PersonName> { members[team] ?? [] }
+}
+
+/// Some people by name, and everybody of some teams.
+public struct PeopleChoice: Hashable, Codable, Sendable {
+  public var people: Set<PersonName>
+  public var teams: Set<TeamName>
+
+  public init(people: Set<PersonName> = [], teams: Set<TeamName> = []) {
+    self.people = people
+    self.teams = teams
+  }
+
+  public func contains(_ person: PersonName, _ roster: TeamRoster) -> Bool {
+    people.contains(person) || teams.contains { roster.members(of: $0).contains(person) }
+  }
+
+  public func everybody(_ roster: TeamRoster) -> Set<PersonName> {
+    teams.reduce(people) { $0.union(roster.members(of: $1)) }
+  }
+
+  /// `ana, li or somebody of the team product`
+  public var text: String {
+    let names =
+      people.sorted().map(\.rawValue) + teams.sorted().map { "somebody of the team \($0)" }
+    return names.isEmpty ? "nobody" : Wording.list(names, "or")
+  }
+}
+
+/// Parts of sentences.
+enum Wording {
+  /// `ana`, `ana or li`, `ana, li or bo`
+  static func list(_ items: [String], _ last: String) -> String {
+    guard let final = items.last, items.count > 1 else { return items.first ?? "" }
+    return "\(items.dropLast().joined(separator: ", ")) \(last) \(final)"
+  }
+
+  /// What somebody wrote, on one line and short enough for a sentence: “holidays”.
+  static func quoted(_ text: String) -> String {
+    let scalars = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
+    let line = String(String.UnicodeScalarView(scalars))
+    return "“\(line.count > 120 ? line.prefix(119) + "…" : line[...])”"
+  }
+}
