@@ -96,10 +96,14 @@ public struct PlannedRelease: Hashable, Sendable {
   public var title: String
   public var plannedBy: PersonName?
   public var isCancelled: Bool
+  /// How often the plan was changed.
+  public var sequence: Int
+  /// When the plan was made, or changed last.
+  public var changed: Instant
 
   public init(
     id: String, environment: EnvironmentName, at: Instant, title: String,
-    plannedBy: PersonName? = nil, isCancelled: Bool = false
+    plannedBy: PersonName? = nil, isCancelled: Bool = false, sequence: Int = 0, changed: Instant
   ) {
     self.id = id
     self.environment = environment
@@ -107,6 +111,8 @@ public struct PlannedRelease: Hashable, Sendable {
     self.title = title
     self.plannedBy = plannedBy
     self.isCancelled = isCancelled
+    self.sequence = sequence
+    self.changed = changed
   }
 }
 

@@ -47,13 +47,6 @@ public struct TimeZoneRules: Hashable, Sendable {
 
   public static let utc = Self(name: "UTC", first: .utc, changes: [], rule: nil)
 
-  init(name: String, first: ZoneOffset, changes: [Change], rule: PosixZone?) {
-    self.name = name
-    self.first = first
-    self.changes = changes
-    self.rule = rule
-  }
-
   public func offset(at moment: Instant) -> ZoneOffset {
     offset(atSecond: moment.milliseconds.quotientOfFloor(by: 1_000))
   }
