@@ -93,6 +93,15 @@ extension CalendarScanner {
     return day
   }
 
+  /// Also one with a space before it.
+  private mutating func takeComma() -> Bool {
+    let start = index
+    skipSpaces()
+    if take(",") { return true }
+    index = start
+    return false
+  }
+
   /// `Mon-Thu`, `Mon,Wed,Fri`, `Fri-Mon`, `daily`
   private mutating func days() throws(CalendarTextFault) -> Set<Weekday> {
     if upcoming.lowercased() == "daily" {
@@ -104,12 +113,11 @@ extension CalendarScanner {
       skipSpaces()
       let first = try day()
       days.insert(first)
-      guard take("-") else { continue }
-      let last = try day()
+      let last = take("-") ? try day() : first
       for distance in 0...(last.rawValue - first.rawValue + 7) % 7 {
         days.insert(Weekday(rawValue: (first.rawValue - 1 + distance) % 7 + 1) ?? first)
       }
-    } while take(",")
+    } while takeComma()
     guard isAtEnd || next == " " else {
       throw fault("'\(upcoming)' does not belong behind a day", "Put a space between day and time")
     }
