@@ -19,6 +19,7 @@ extension RolloutCalendar {
       if case .cutOff(let milestone) = $0 { milestone } else { nil }
     }
     if guards.isEmpty {
+      if next == nil { parts += endless(obstacles) }
       parts.append(Self.goAnyway)
     } else {
       let names = guards.map { "--milestone \(Wording.argument($0.name))" }
@@ -27,6 +28,14 @@ extension RolloutCalendar {
         "To let it in, one of them runs: segue approve\(release) \(Wording.list(names, "and"))")
     }
     return parts.joined(separator: " ")
+  }
+
+  /// How to end the freezes that end in no other way.
+  private func endless(_ obstacles: [CalendarObstacle]) -> [String] {
+    obstacles.compactMap { obstacle in
+      guard case .frozen(let freeze, nil) = obstacle, freeze.setBy != nil else { return nil }
+      return "To end the freeze: segue freeze --lift \(freeze.id)."
+    }
   }
 
   func openSentence(_ question: StartQuestion, until: Instant?) -> String {

@@ -157,7 +157,7 @@ import Testing
     #expect(moments.map(mayStart) == before)
   }
 
-  /// Around both changes of the year, minute by minute: a window that is open has an end at which it
+  /// Around both changes of the year, every five minutes: a window that is open has an end at which it
   /// closes, one that is closed has a moment at which it opens, and both are exact.
   @Test(arguments: forward + back)
   func openingAndClosingAreExactAroundAChange(zone: String, change: String) throws {
@@ -172,7 +172,7 @@ import Testing
           reason: "backup")
       ])
     let middle = try Instant(change)
-    for minute in -240...240 {
+    for minute in stride(from: -240, through: 240, by: 5) {
       let moment = middle + .minutes(Int64(minute))
       func answer(_ moment: Instant) -> StartAnswer {
         calendar.answer(StartQuestion(environment: "production", at: moment))
