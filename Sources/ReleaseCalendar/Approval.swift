@@ -4,7 +4,7 @@ public import SegueModel
 public struct ApprovalRule: Hashable, Codable, Sendable {
   /// Some people, of whom so many must say yes.
   public struct Part: Hashable, Codable, Sendable {
-    public enum Source: Hashable, Codable, Sendable {
+    public enum Source: Hashable, Sendable {
       case team(TeamName)
       case people(Set<PersonName>)
     }
@@ -30,6 +30,31 @@ public struct ApprovalRule: Hashable, Codable, Sendable {
     self.parts = parts
     self.excludesAuthors = excludesAuthors
     self.validFor = validFor
+  }
+}
+
+/// As an object with the key `team` or `people`; people are in order.
+extension ApprovalRule.Part.Source: Codable {
+  private enum CodingKeys: CodingKey {
+    case team
+    case people
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    if let team = try container.decodeIfPresent(TeamName.self, forKey: .team) {
+      self = .team(team)
+    } else {
+      self = .people(try container.decode(Set<PersonName>.self, forKey: .people))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    switch self {
+    case .team(let team): try container.encode(team, forKey: .team)
+    case .people(let people): try container.encode(people.sorted(), forKey: .people)
+    }
   }
 }
 

@@ -63,7 +63,7 @@ public struct FeedEvent: Hashable, Sendable {
 /// All times are in UTC, so that no program has to know how Segue counts the hour of a clock change:
 /// what recurs is written out, event by event. The same events always give the same octets.
 public struct CalendarFeed: Hashable, Sendable {
-  /// The most events in one feed; of more, the first ones by their start are kept.
+  /// The most events in one feed; of more, the first ones in the list are kept.
   public static let limit = 5_000
 
   /// Shown as the calendar's name.
@@ -87,8 +87,8 @@ public struct CalendarFeed: Hashable, Sendable {
     lines.add("X-WR-CALNAME", text: name)
     lines.add("REFRESH-INTERVAL;VALUE=DURATION", "PT1H")
     lines.add("X-PUBLISHED-TTL", "PT1H")
-    let sorted = events.sorted { ($0.start, $0.uid) < ($1.start, $1.uid) }
-    for event in sorted.prefix(Self.limit) { lines.add(event) }
+    let kept = events.prefix(Self.limit)
+    for event in kept.sorted(by: { ($0.start, $0.uid) < ($1.start, $1.uid) }) { lines.add(event) }
     lines.add("END", "VCALENDAR")
     return lines.text
   }

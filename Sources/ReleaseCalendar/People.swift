@@ -13,7 +13,7 @@ public struct TeamName: Identifier {
 }
 
 /// Who belongs to which team.
-public struct TeamRoster: Hashable, Codable, Sendable {
+public struct TeamRoster: Hashable, Sendable {
   public var members: [TeamName: Set<PersonName>]
 
   public init(_ members: [TeamName: Set<PersonName>] = [:]) { self.members = members }
@@ -22,7 +22,7 @@ public struct TeamRoster: Hashable, Codable, Sendable {
 }
 
 /// Some people by name, and everybody of some teams.
-public struct PeopleChoice: Hashable, Codable, Sendable {
+public struct PeopleChoice: Hashable, Sendable {
   public var people: Set<PersonName>
   public var teams: Set<TeamName>
 
@@ -47,6 +47,32 @@ public struct PeopleChoice: Hashable, Codable, Sendable {
   }
 }
 
+// Sets are written in order, so that equal values give equal octets in the journal.
+
+extension TeamRoster: Codable {
+  public init(from decoder: any Decoder) throws {
+    members = try decoder.singleValueContainer().decode([TeamName: Set<PersonName>].self)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(members.mapValues { $0.sorted() })
+  }
+}
+
+extension PeopleChoice: Codable {
+  private enum CodingKeys: CodingKey {
+    case people
+    case teams
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(people.sorted(), forKey: .people)
+    try container.encode(teams.sorted(), forKey: .teams)
+  }
+}
+
 /// Parts of sentences.
 enum Wording {
   /// `ana`, `ana or li`, `ana, li or bo`
@@ -57,7 +83,13 @@ enum Wording {
 
   /// What somebody wrote, on one line and short enough for a sentence: “holidays”.
   static func quoted(_ text: String) -> String {
-    let scalars = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
+    // Neither may it move a terminal's cursor, nor turn around what follows (Unicode, UAX 9).
+    let scalars = text.unicodeScalars.map { scalar -> Unicode.Scalar in
+      switch scalar.value {
+      case 0x202A...0x202E, 0x2066...0x2069, 0x2028, 0x2029: " "
+      default: scalar.properties.generalCategory == .control ? " " : scalar
+      }
+    }
     let line = String(String.UnicodeScalarView(scalars))
     return "“\(line.count > 120 ? line.prefix(119) + "…" : line[...])”"
   }

@@ -34,7 +34,8 @@ public struct FeedSettings: Hashable, Sendable {
   public var project: ProjectName
   /// Only what concerns this environment; `nil`: everything.
   public var environment: EnvironmentName?
-  /// What recurs, and what has no end, is written out in this stretch of time.
+  /// What recurs, and what has no end, is written out in this stretch of time, of which at most
+  /// ``RolloutCalendar/horizon`` counts.
   public var range: TimeSpan
   /// When the configuration that windows, freezes and milestones come from was recorded.
   public var configured: Instant
@@ -50,14 +51,18 @@ public struct FeedSettings: Hashable, Sendable {
 }
 
 extension RolloutCalendar {
+  /// How many past rollouts a feed shows at most.
+  public static let shownRollouts = 1_000
+
   /// The feed of everything in the calendar, the rollouts that took place, and the freezes that
   /// people set.
   ///
   /// An occurrence of something that recurs keeps its UID as long as the pattern stays as it is
-  /// written, so a program that fetches the feed again moves nothing and doubles nothing.
+  /// written, so a program that fetches the feed again moves nothing and doubles nothing. Windows
+  /// come last, so where there are too many events it is those that are missing.
   ///
   /// - Parameters:
-  ///   - past: Those to show; the feed shows at most ``CalendarFeed/limit`` events.
+  ///   - past: Rollouts; the latest ``shownRollouts`` are shown.
   ///   - book: Freezes set by commands; those that the calendar got from there are left to it,
   ///     because only the book knows which were lifted.
   public func feed(
@@ -66,9 +71,6 @@ extension RolloutCalendar {
   ) -> CalendarFeed {
     let writer = FeedWriter(settings: settings)
     var events: [FeedEvent] = []
-    for window in windows where writer.shows(window.environments) {
-      events += writer.events(window)
-    }
     for freeze in freezes where freeze.setBy == nil && writer.shows(freeze.environments) {
       events += writer.events(freeze)
     }
@@ -81,8 +83,11 @@ extension RolloutCalendar {
     for plan in planned where writer.shows(.some([plan.environment])) {
       events.append(writer.event(plan))
     }
-    for rollout in past where writer.shows(.some([rollout.key.environment])) {
-      events.append(writer.event(rollout))
+    let shown = past.filter { writer.shows(.some([$0.key.environment])) }
+    let latest = shown.sorted { ($0.started, $0.id) > ($1.started, $1.id) }
+    events += latest.prefix(Self.shownRollouts).map { writer.event($0) }
+    for window in windows where writer.shows(window.environments) {
+      events += writer.events(window)
     }
     let place = settings.environment.map { "\(settings.project) \($0)" } ?? "\(settings.project)"
     return CalendarFeed(name: "Rollouts of \(place)", events: events)
@@ -180,6 +185,9 @@ private struct FeedWriter {
   }
 
   private func occurrences(_ pattern: TimePattern, _ purpose: TimePattern.Purpose) -> [TimeSpan] {
-    Array(pattern.occurrences(in: settings.range, to: purpose).prefix(CalendarFeed.limit))
+    let start = settings.range.start.bounded
+    let range = TimeSpan(
+      start: start, end: min(settings.range.end, start + RolloutCalendar.horizon))
+    return Array(pattern.occurrences(in: range, to: purpose).prefix(CalendarFeed.limit))
   }
 }

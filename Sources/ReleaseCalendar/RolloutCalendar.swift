@@ -1,7 +1,7 @@
 public import SegueModel
 
 /// The environments that something is about.
-public enum EnvironmentChoice: Hashable, Codable, Sendable {
+public enum EnvironmentChoice: Hashable, Sendable {
   case all
   case some(Set<EnvironmentName>)
 
@@ -17,6 +17,22 @@ public enum EnvironmentChoice: Hashable, Codable, Sendable {
     switch self {
     case .all: "every environment"
     case .some(let names): Wording.list(names.sorted().map(\.rawValue), "and")
+    }
+  }
+}
+
+/// As a list of names in order, or `null` for all of them.
+extension EnvironmentChoice: Codable {
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    self = container.decodeNil() ? .all : .some(try container.decode(Set<EnvironmentName>.self))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .all: try container.encodeNil()
+    case .some(let names): try container.encode(names.sorted())
     }
   }
 }

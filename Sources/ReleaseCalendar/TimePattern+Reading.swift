@@ -16,7 +16,7 @@ extension TimePattern {
   public init(_ text: String, zones: ZoneLibrary) throws(CalendarTextFault) {
     var scanner = try CalendarScanner(text)
     let first = scanner.upcoming
-    let written = scanner.text
+    let written = scanner.text.split(separator: " ").joined(separator: " ")
     if first.isEmpty {
       throw scanner.fault(
         "here a time is missing", "Write something like \"Mon-Thu 09:00-16:00 Europe/Paris\"")

@@ -55,7 +55,7 @@ public struct TimePattern: Hashable, Sendable {
   var form: Form
   /// By whose clocks it goes, and in which its moments are shown.
   public let zone: TimeZoneRules
-  /// As it was written.
+  /// As it was written, with single spaces.
   public let text: String
 
   init(_ form: Form, zone: TimeZoneRules, text: String) {

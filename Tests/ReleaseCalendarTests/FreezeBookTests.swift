@@ -100,12 +100,43 @@ import Testing
     }
   }
 
+  /// Equal values give equal octets: sets in order, integers only.
   @Test func theJournalGivesBackWhatItGot() throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    func text(_ value: some Encodable) throws -> String {
+      String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
     var book = FreezeBook()
-    let id = try Self.freeze(&book, until: 5)
-    book.apply(try book.lift(id, by: "li", at: Self.at(1)))
-    let octets = try JSONEncoder().encode(book)
-    #expect(try JSONDecoder().decode(FreezeBook.self, from: octets) == book)
+    book.apply(
+      FreezeOrder(
+        id: "freeze-1", environments: .some(["d", "b", "a", "c"]), from: Self.at(0), until: nil,
+        reason: "x", by: "ana", at: Self.at(0), zone: "UTC"))
+    book.apply(try book.lift("freeze-1", by: "li", at: Self.at(1)))
+    #expect(
+      try text(book)
+        == #"{"count":1,"entries":[{"lift":{"at":3600000,"by":"li","id":"freeze-1"},"#
+        + #""order":{"at":0,"by":"ana","environments":["a","b","c","d"],"from":0,"#
+        + #""id":"freeze-1","reason":"x","zone":"UTC"}}]}"#)
+    #expect(try JSONDecoder().decode(FreezeBook.self, from: encoder.encode(book)) == book)
+    let roster = TeamRoster(["b": ["3", "1", "2"], "a": []])
+    #expect(try text(roster) == #"{"a":[],"b":["1","2","3"]}"#)
+    #expect(try JSONDecoder().decode(TeamRoster.self, from: encoder.encode(roster)) == roster)
+    let choice = PeopleChoice(people: ["c", "b", "a"], teams: ["y", "x"])
+    #expect(try text(choice) == #"{"people":["a","b","c"],"teams":["x","y"]}"#)
+    #expect(try JSONDecoder().decode(PeopleChoice.self, from: encoder.encode(choice)) == choice)
+    let rule = ApprovalRule(
+      parts: [.init(from: .people(["b", "a"]), quorum: 2), .init(from: .team("x"))])
+    #expect(
+      try text(rule)
+        == #"{"excludesAuthors":false,"parts":[{"from":{"people":["a","b"]},"quorum":2},"#
+        + #"{"from":{"team":"x"},"quorum":1}]}"#)
+    #expect(try JSONDecoder().decode(ApprovalRule.self, from: encoder.encode(rule)) == rule)
+    #expect(
+      try JSONDecoder().decode(
+        [EnvironmentChoice].self,
+        from: encoder.encode(
+          [EnvironmentChoice.all, .some(["a"])])) == [.all, .some(["a"])])
   }
 
   /// What holds must not stop holding because a file of the system is gone.

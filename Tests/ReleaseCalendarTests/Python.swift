@@ -3,8 +3,8 @@ import Testing
 
 /// Python as an independent judge: its time zones and its calendar library were written by others.
 enum Python {
-  static let packageRoot = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().path
+  static let packageRoot = URL(filePath: #filePath).resolvingSymlinksInPath()
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
   /// Runs a script with an input, and gives what it prints. It is ended after two minutes.
   static func run(_ script: String, _ input: Data, python: String = "python3") throws -> String {
