@@ -25,7 +25,7 @@ extension RolloutCalendar {
       let names = guards.map { "--milestone \(Wording.argument($0.name))" }
       let release = question.release.map { " \($0)" } ?? " RELEASE"
       parts.append(
-        "To let it in, one of them runs: segue approve\(release) \(Wording.list(names, "and"))")
+        "To let it in, one of them runs: segue approve\(release) \(names.joined(separator: " "))")
     }
     return parts.joined(separator: " ")
   }
@@ -40,11 +40,12 @@ extension RolloutCalendar {
 
   func openSentence(_ question: StartQuestion, until: Instant?) -> String {
     let now = TimeSpan(start: question.at, end: question.at + Milliseconds(1))
+    let here = question.environment
     let window = windows.first {
-      $0.environments.contains(question.environment)
-        && !$0.pattern.occurrences(in: now, to: .allow).isEmpty
+      $0.environments.contains(here) && !$0.pattern.occurrences(in: now, to: .allow).isEmpty
     }
-    let zone = window?.pattern.zone ?? freezes.first?.pattern.zone ?? .utc
+    let freeze = freezes.first { $0.environments.contains(here) }
+    let zone = window?.pattern.zone ?? freeze?.pattern.zone ?? .utc
     let end = until.map { ", until \(MomentText.full($0, in: zone))" } ?? ""
     guard let window else {
       return "May start: \(question.environment) has no windows, and nothing is frozen\(end)."

@@ -249,6 +249,16 @@ import Testing
         + "To let it in, one of them runs: segue approve r-1 --milestone 'Release 2.0'")
   }
 
+  @Test func oneCommandLetsAReleasePastSeveralMilestones() {
+    var calendar = Self.calendar
+    var other = calendar.milestones[0]
+    other.name = "audit"
+    calendar.milestones.append(other)
+    #expect(
+      calendar.answer(Self.question(Self.during)).sentence
+        .hasSuffix("segue approve r-1 --milestone 'Release 2.0' --milestone audit"))
+  }
+
   @Test func anOverrideDoesNotStandAgainstAMilestone() {
     var question = Self.question(Self.during)
     question.overrides = [
