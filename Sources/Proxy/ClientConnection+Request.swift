@@ -26,10 +26,12 @@ extension ClientConnection {
     responseStatus = 0
     unwrapsChunks = false
     endsByClose = false
+    nameRequest()
 
     if let port = worker.redirectPort, !peer.isSecure { return redirect(toPort: port) }
+    let octets = head
     let matched = worker.matcher.match(
-      head.readableBytesUInt8Span, authority: parser.authority, path: parser.path,
+      octets.readableBytesUInt8Span, authority: parser.authority, path: parser.path,
       block: parser.block)
     guard let matched else {
       return worker.lostTables
@@ -118,11 +120,12 @@ extension ClientConnection {
       return failExchange(error.status, error.reason, blame: false)
     }
     worker.outgoing.clear()
+    let own = ownLines()
     MessageWriter.writeRequest(
       parser, head: head,
       edit: MessageWriter.RequestEdit(
-        forwarded: peer.forwarded, fallbackHost: instance?.endpoint.host ?? "", upgrades: upgrades,
-        framing: framing),
+        lines: own.lines, name: own.name, replaced: own.replaced, saysHost: own.saysHost,
+        fallbackHost: instance?.endpoint.host ?? "", upgrades: upgrades, framing: framing),
       to: &worker.outgoing)
     if let before { worker.outgoing.writeImmutableBuffer(before) }
     if bodyCount > 0, let body = input.getSlice(at: input.readerIndex, length: bodyCount) {
@@ -200,6 +203,7 @@ extension ClientConnection {
     guard phase == .exchange, let failedOn = instance else { return }
     let failedTally = tally
     upstream = nil
+    lastFailure = failure
     if failure != .closedBeforeResponse(reusedConnection: true) {
       service?.noteAnswer(of: failedOn, isFailure: true)
     }
@@ -232,17 +236,7 @@ extension ClientConnection {
       return startAttempt(onFreshConnection: true)
     case .giveUp: break
     }
-    failExchange(502, Self.reason(failure), blame: true)
-  }
-
-  private static func reason(_ failure: AttemptFailure) -> String {
-    switch failure {
-    case .notConnected: "no instance accepted a connection"
-    case .closedBeforeResponse: "the instance closed the connection without an answer"
-    case .closedDuringResponse: "the instance closed the connection in its answer"
-    case .notUnderstood: "the instance's answer is not HTTP"
-    case .timedOut: "the instance did not answer in time"
-    }
+    failExchange(502, failure.reason, blame: true)
   }
 
   /// Ends the exchange with an answer of the router's own, or, when an instance's has begun, by
@@ -258,6 +252,8 @@ extension ClientConnection {
   /// Takes the request off its instance's account.
   func releaseAttempt() {
     if room != nil { returnRoom() }
+    if isLasting { instance?.lasting -= 1 }
+    isLasting = false
     instance?.inFlight -= 1
     tally?.inFlight -= 1
     instance = nil
@@ -274,5 +270,18 @@ extension ClientConnection {
     if isHeld { withdraw() }
     releaseAttempt()
     service = nil
+  }
+}
+
+extension AttemptFailure {
+  /// A sentence without a final period.
+  var reason: String {
+    switch self {
+    case .notConnected: "no instance accepted a connection"
+    case .closedBeforeResponse: "the instance closed the connection without an answer"
+    case .closedDuringResponse: "the instance closed the connection in its answer"
+    case .notUnderstood: "the instance's answer is not HTTP"
+    case .timedOut: "the instance did not answer in time"
+    }
   }
 }

@@ -151,6 +151,12 @@ final class TableKeeper: @unchecked Sendable {
       .map { ReportMerge.merge($0, inherited: $1) }
   }
 
+  /// What each event loop knows of itself, in their order.
+  func figures() -> EventLoopFuture<[Worker.Figures]> {
+    let parts = workers.map { worker in worker.perform(answerOn: loop) { $0.figures } }
+    return EventLoopFuture.whenAllSucceed(parts, on: loop)
+  }
+
   func status() -> EventLoopFuture<(generations: [ProxyStatus.Service], connections: Int)> {
     let services = tables.tables.map { table in
       ProxyStatus.Service(key: table.key, generation: table.generation)

@@ -10,11 +10,15 @@ public struct ServiceTable: Hashable, Codable, Sendable {
   public var side: SideTarget?
   /// With no version: how long a request waits for one before it is answered 503; `nil`: not at all.
   public var holdLimit: Milliseconds?
+  /// How long the tunnels of an instance that leaves the table may last; `nil`: until somebody ends
+  /// them.
+  public var tunnelDrain: Milliseconds?
 
   public init(
     key: ServiceKey, generation: Generation, route: RouteSpec, versions: [VersionTarget],
-    side: SideTarget? = nil, holdLimit: Milliseconds? = nil
+    side: SideTarget? = nil, holdLimit: Milliseconds? = nil, tunnelDrain: Milliseconds? = nil
   ) {
+    self.tunnelDrain = tunnelDrain
     self.key = key
     self.generation = generation
     self.route = route

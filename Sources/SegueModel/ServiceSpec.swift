@@ -21,14 +21,17 @@ public struct ServiceSpec: Hashable, Codable, Sendable {
   public var migrate: MigrateSpec?
   /// It stays where it is when another service of the same release fails.
   public var isIndependent: Bool
+  /// How its releases are judged; `nil`: not at all.
+  public var analysis: AnalysisSpec?
 
   public init(
     name: ServiceName, run: String, instances: Int = 1, environment: [String: String] = [:],
     secrets: [String] = [], needs: [ServiceName] = [], route: RouteSpec? = RouteSpec(),
     health: HealthSpec = HealthSpec(), strategy: StrategySpec = .rolling(RollingSpec()),
     deadlines: DeadlineSpec = DeadlineSpec(), limits: LimitSpec = LimitSpec(),
-    migrate: MigrateSpec? = nil, isIndependent: Bool = false
+    migrate: MigrateSpec? = nil, isIndependent: Bool = false, analysis: AnalysisSpec? = nil
   ) {
+    self.analysis = analysis
     self.name = name
     self.run = run
     self.instances = instances
@@ -60,6 +63,7 @@ public struct ServiceSpec: Hashable, Codable, Sendable {
     // Records that were written before these existed have none of them.
     migrate = try fields.decodeIfPresent(MigrateSpec.self, forKey: .migrate)
     isIndependent = try fields.decodeIfPresent(Bool.self, forKey: .isIndependent) ?? false
+    analysis = try fields.decodeIfPresent(AnalysisSpec.self, forKey: .analysis)
   }
 }
 
@@ -132,14 +136,18 @@ public struct RouteSpec: Hashable, Codable, Sendable {
   public var match: RequestMatch?
   /// Who gets the same version again; `nil` is ``StickySpec/address``.
   public var sticky: StickySpec?
+  /// Where the certificate of ``host`` comes from; `nil`: the route wants none.
+  public var certificate: RouteCertificate?
+
   public init(
     host: String? = nil, pathPrefix: String = "/", match: RequestMatch? = nil,
-    sticky: StickySpec? = nil
+    sticky: StickySpec? = nil, certificate: RouteCertificate? = nil
   ) {
     self.host = host
     self.pathPrefix = pathPrefix
     self.match = match
     self.sticky = sticky
+    self.certificate = certificate
   }
 }
 
@@ -200,6 +208,9 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
   /// Requests in flight on a retiring instance; then it is stopped all the same, and the receipt
   /// counts what was cut.
   public var drain: Milliseconds
+  /// Websockets, other upgraded connections and event streams of a retiring instance, which last as
+  /// long as somebody wants them; `nil`: as ``drain``. Websockets are told to go in the second half.
+  public var tunnels: Milliseconds?
   /// SIGTERM to exit; then SIGKILL.
   public var stop: Milliseconds
   /// The whole rollback; then it is an incident, and the last good table stays.
@@ -215,8 +226,9 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
     ready: Milliseconds = .seconds(60), drain: Milliseconds = .seconds(30),
     stop: Milliseconds = .seconds(10), rollback: Milliseconds = .seconds(120),
     acknowledge: Milliseconds = .seconds(5), warmUp: Milliseconds = .seconds(10),
-    pause: Milliseconds = .minutes(24 * 60)
+    pause: Milliseconds = .minutes(24 * 60), tunnels: Milliseconds? = nil
   ) {
+    self.tunnels = tunnels
     self.ready = ready
     self.drain = drain
     self.stop = stop
@@ -237,6 +249,17 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
     let standard = DeadlineSpec()
     warmUp = try fields.decodeIfPresent(Milliseconds.self, forKey: .warmUp) ?? standard.warmUp
     pause = try fields.decodeIfPresent(Milliseconds.self, forKey: .pause) ?? standard.pause
+    tunnels = try fields.decodeIfPresent(Milliseconds.self, forKey: .tunnels)
+  }
+
+  /// How long tunnels and event streams may take to end.
+  public var tunnelDrain: Milliseconds { tunnels ?? drain }
+
+  /// When an instance has been drained long enough on which nothing lasts any more.
+  ///
+  /// - Parameter end: of its tunnels' drain, and of its requests'.
+  public func drainEndOfRequests(_ end: Instant) -> Instant {
+    end + (drain - max(drain, tunnelDrain))
   }
 }
 

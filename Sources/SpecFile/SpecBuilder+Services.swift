@@ -92,6 +92,7 @@ extension SpecBuilder {
     if let deadlines = fields["deadlines"] {
       draft.spec.deadlines = self.deadlines(deadlines, of: owner)
     }
+    judge(&draft, fields, owner: owner)
     if let limits = fields["limits"] { draft.spec.limits = self.limits(limits, of: owner) }
     if let migrate = fields["migrate"] { draft.spec.migrate = self.migrate(migrate, of: owner) }
     draft.spec.isIndependent = fields["independent"].flatMap { boolean($0) } ?? false
@@ -123,6 +124,9 @@ extension SpecBuilder {
       route.match = requestMatch(fields, of: owner)
     }
     if let sticky = fields["sticky"] { route.sticky = self.sticky(sticky, of: owner) }
+    if let tls = fields["tls"] {
+      route.certificate = certificate(tls, of: owner, hasHost: route.host != nil)
+    }
     return route
   }
 
@@ -247,6 +251,7 @@ extension SpecBuilder {
       guard let value = fields[name].flatMap({ duration($0, in: range) }) else { continue }
       deadlines[keyPath: path] = value
     }
+    deadlines.tunnels = fields["tunnels"].flatMap { duration($0, in: long) }
     return deadlines
   }
 

@@ -7,6 +7,8 @@ struct SpecBuilder {
   private var errors: [Diagnostic] = []
   private var warnings: [Diagnostic] = []
   private var unshown = 0
+  /// Where automatic certificates are asked for.
+  var automaticCertificates: [Span] = []
 
   init(_ source: SourceText) { self.source = source }
 
@@ -75,10 +77,12 @@ struct SpecBuilder {
     let branch = deploy?["branch"].flatMap { checked($0, TextRules.branch) }
     let supersedes = deploy?["supersede"].flatMap { boolean($0) }
     let cost = fields["cost"].flatMap { self.cost($0) }
+    let authority = fields["tls"].flatMap { self.authority($0) }
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
     let environments = fields["environments"].map { self.environments($0, services) }
     checkRoutes(services, in: environments ?? [EnvironmentDraft(name: "production")])
+    if fields["tls"] == nil { refuseAutomaticCertificates() }
     if steps.isEmpty, services.all.isEmpty, errors.isEmpty {
       error(
         at: fields["services"]?.keySpan ?? fields["pipeline"]?.keySpan ?? root.span,
@@ -89,7 +93,7 @@ struct SpecBuilder {
       version: 1, project: ProjectName(project ?? ""), deployBranch: branch ?? "main",
       pipeline: steps, services: services.all.map(\.spec),
       environments: environments?.map(\.spec) ?? [EnvironmentSpec(name: "production")],
-      supersedes: supersedes ?? false, cost: cost)
+      supersedes: supersedes ?? false, cost: cost, authority: authority)
   }
 
   private mutating func cost(_ entry: YAMLEntry) -> CostSpec? {

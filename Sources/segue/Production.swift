@@ -14,6 +14,7 @@ import SQLiteJournal
 import SegueModel
 import ServiceLifecycle
 import SpecFile
+import TrafficRouting
 import UnixSignals
 
 /// Segue as it is in production: every port with its real adapter.
@@ -174,6 +175,9 @@ struct Production: Composition {
         certificates: pairs + (tls.folder.map { [.directory($0)] } ?? []), redirects: tls.redirects)
     }
     configuration.metrics = options.metrics
+    configuration.accessLog = options.requests.accessLog
+    configuration.errorPages = options.requests.errorPages
+    configuration.naming = try naming(options.requests)
     configuration.version = segueVersion
     let logger = Logger(label: "segue.proxy") { _ in
       StreamLogHandler.standardError(label: "segue.proxy")
@@ -183,6 +187,24 @@ struct Production: Composition {
     } catch let error as PortError {
       throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
     }
+  }
+
+  private func naming(_ options: RequestOptions) throws -> RequestNaming {
+    var naming = RequestNaming()
+    naming.ids = options.ids
+    naming.forwarded = options.forwarded
+    switch options.traces {
+    case .pass: naming.traces = .passOn
+    case .begin: naming.traces = .begin(isSampled: false)
+    case .sample: naming.traces = .begin(isSampled: true)
+    }
+    do {
+      naming.trusted = try TrustedPeers(parsing: options.trusted)
+    } catch {
+      throw ControlError(
+        .refused, "--trust: \(error.description)", nextStep: "Write a network such as 10.0.0.0/8")
+    }
+    return naming
   }
 
   func upgradeProxy(state: String, controlSocket: String) async throws -> String {

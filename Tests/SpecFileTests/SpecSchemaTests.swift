@@ -73,6 +73,14 @@ import Testing
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
     case "cost": root["cost"] = "{ \(entry) }"
+    case "tls": root["tls"] = "{ \(entry) }"
+    case "acme": root["tls"] = "{ acme: \(flow(["agree-to-terms": "true"], entry)) }"
+    case "route" where name == "tls":
+      root["tls"] = "{ acme: { agree-to-terms: true } }"
+      service["route"] = "{ host: shop.example.com, \(entry) }"
+    case "certificate":
+      let files = flow(["certificate": "/a.crt", "key": "/a.key"], entry)
+      service["route"] = "{ host: shop.example.com, tls: \(files) }"
     case "environments":
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
