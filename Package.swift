@@ -74,6 +74,7 @@ let package = Package(
     .target(
       name: "TrafficRouting", dependencies: ["SegueModel"], swiftSettings: strict + hotPath),
     .target(name: "CanaryAnalysis", dependencies: ["SegueModel"], swiftSettings: core),
+    .target(name: "ReleaseCalendar", dependencies: ["SegueModel"], swiftSettings: core),
     .target(name: "Evidence", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .target(
       name: "SimulationKit", dependencies: ["SegueModel", "RolloutEngine", "TrafficRouting"],
@@ -230,6 +231,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CanaryAnalysisTests", dependencies: ["SegueModel", "CanaryAnalysis"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ReleaseCalendarTests", dependencies: ["SegueModel", "ReleaseCalendar"],
       swiftSettings: strict),
     .testTarget(
       name: "ProxyTests",

@@ -4,7 +4,7 @@ enum ImportRules {
   /// Values in, values out: no Foundation, no clock, no randomness, no output.
   static let core: Set = [
     "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "ControlProtocol", "SimulationKit",
-    "CanaryAnalysis",
+    "CanaryAnalysis", "ReleaseCalendar",
   ]
 
   /// Each knows the core and one piece of the world, and none knows another.
