@@ -11,12 +11,15 @@ DESTDIR ?=
 ONLY ?=
 # The worlds of `make simulate`: 130,000 of them hold more than a million rollouts.
 SEEDS ?= 1..130000
+# How long `make fuzz` fuzzes each target, and which; empty for all.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 # Anything here makes `make check-instructions` agree to the figure that it finds.
 UPDATE ?=
 
 debug := .build/debug
 release := .build-release/release
-swift_sources := Package.swift Sources Tests
+swift_sources := Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources/segue-fuzz
 bindir := $(PREFIX)/bin
 unitdir := $(PREFIX)/lib/systemd/system
 mandir := $(PREFIX)/share/man/man1
@@ -104,6 +107,11 @@ bench-proxy: release ## Compare the proxy with nginx, HAProxy, Envoy, Caddy and 
 	@Scripts/bootstrap --bench
 	@Benchmarks/proxy/bench_proxy.py
 
+.PHONY: bench-slow-clients
+bench-slow-clients: release ## Measure what 5,000 slow clients cost everybody else (1 minute)
+	@Scripts/bootstrap --bench
+	@Benchmarks/proxy/slow_clients.py
+
 .PHONY: check-instructions
 check-instructions: release ## Check how many instructions a proxied request takes; UPDATE=1 agrees to it
 	@Scripts/bootstrap --bench
@@ -123,6 +131,14 @@ bench-analysis: bootstrap ## Measure how soon and how wrongly releases are judge
 simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others
 	swift build --configuration release --scratch-path .build-release --product segue-simulate
 	$(release)/segue-simulate $(SEEDS)
+
+.PHONY: fuzz
+fuzz: bootstrap ## Fuzz what reads foreign octets; FUZZ_SECONDS=60 each, FUZZ_TARGETS="http2 diff"
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGETS='$(FUZZ_TARGETS)' Scripts/fuzz
+
+.PHONY: fuzz-corpus
+fuzz-corpus: bootstrap ## Keep what `make fuzz` found, minimised, in Fuzzing/Corpus
+	FUZZ_TARGETS='$(FUZZ_TARGETS)' Scripts/fuzz --merge
 
 .PHONY: docs
 docs: build-tests ## Check the documentation's links and write the man pages into .build/man
@@ -150,4 +166,4 @@ uninstall: ## Remove what `make install` put there; state directories stay
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf .build .build-release
+	rm -rf .build .build-release .build-fuzz

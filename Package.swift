@@ -39,6 +39,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -124,7 +125,8 @@ let package = Package(
     .target(
       name: "ControlPlane",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Ports", "ControlProtocol", crypto, logging, lifecycle,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Ports", "ControlProtocol", crypto,
+        logging, lifecycle,
       ],
       swiftSettings: strict),
     .target(name: "ControlProtocol", dependencies: ["SegueModel"], swiftSettings: core),
@@ -171,6 +173,10 @@ let package = Package(
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
+    .target(
+      name: "ParserInvariants",
+      dependencies: ["SegueModel", "TrafficRouting", "HTTP2Translation", "Evidence"],
+      path: "Tests/ParserInvariants", swiftSettings: strict),
 
     .testTarget(name: "PortsTests", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
@@ -186,7 +192,7 @@ let package = Package(
       name: "SimulationKitTests", dependencies: ["SegueModel", "RolloutEngine", "SimulationKit"],
       swiftSettings: strict),
     .testTarget(
-      name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports"],
+      name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports", "ParserInvariants"],
       swiftSettings: strict),
     .testTarget(
       name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
@@ -203,7 +209,10 @@ let package = Package(
       dependencies: ["SegueModel", "Ports", "ProcessPlatform", "CLinux", logging],
       swiftSettings: strict),
     .testTarget(
-      name: "TrafficRoutingTests", dependencies: ["SegueModel", "TrafficRouting"],
+      name: "TrafficRoutingTests",
+      dependencies: [
+        "SegueModel", "TrafficRouting", "ParserInvariants", nioCore, nioEmbedded, nioHTTP1,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "HTTP2TranslationTests",

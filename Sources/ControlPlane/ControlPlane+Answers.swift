@@ -171,7 +171,7 @@ extension ControlPlane {
       return Standing(question, .wait, "It has not begun.")
     }
     if let rollout = state.rollout, rollout.to.id == release.id {
-      let phase = Self.status(of: rollout, state).phase
+      let phase = status(of: rollout, state).phase
       return Standing(question, .wait, "\(rollout.id) is in progress: \(phase).")
     }
     if state.live?.id == release.id { return liveStanding(question, state) }

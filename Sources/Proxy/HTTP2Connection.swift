@@ -15,6 +15,7 @@ final class HTTP2Connection: StreamHandler, HTTP2SessionDelegate {
   /// Nothing is read any more but what the client sends until it hears of the end, for an unread
   /// octet would make the kernel reset the connection, and the client lose what it was told last.
   private var isEnding = false
+  private var discarded = 0
   private var inputHasEnded = false
   private var outputHasEnded = false
   /// When that has gone on for long enough. Nanoseconds.
@@ -35,13 +36,19 @@ final class HTTP2Connection: StreamHandler, HTTP2SessionDelegate {
   // MARK: The wire
 
   func streamRead(_ octets: inout ByteBuffer) {
-    guard !isEnding else { return }
+    guard !isEnding else { return discard(octets.readableBytes) }
     worker.readClock()
     octets.withUnsafeReadableBytes { bytes in
       // The reason is on its way to the client as GOAWAY.
       do { try session?.receive(bytes) } catch { end() }
     }
     scheduleFlush()
+  }
+
+  /// What is on its way when a client hears of the end fits the window that it has.
+  private func discard(_ count: Int) {
+    discarded += count
+    if discarded > Int(worker.http2Limits.connectionWindow) { cut() }
   }
 
   func streamInputEnded() {

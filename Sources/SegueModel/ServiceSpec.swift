@@ -21,14 +21,17 @@ public struct ServiceSpec: Hashable, Codable, Sendable {
   public var migrate: MigrateSpec?
   /// It stays where it is when another service of the same release fails.
   public var isIndependent: Bool
+  /// How its releases are judged; `nil`: not at all.
+  public var analysis: AnalysisSpec?
 
   public init(
     name: ServiceName, run: String, instances: Int = 1, environment: [String: String] = [:],
     secrets: [String] = [], needs: [ServiceName] = [], route: RouteSpec? = RouteSpec(),
     health: HealthSpec = HealthSpec(), strategy: StrategySpec = .rolling(RollingSpec()),
     deadlines: DeadlineSpec = DeadlineSpec(), limits: LimitSpec = LimitSpec(),
-    migrate: MigrateSpec? = nil, isIndependent: Bool = false
+    migrate: MigrateSpec? = nil, isIndependent: Bool = false, analysis: AnalysisSpec? = nil
   ) {
+    self.analysis = analysis
     self.name = name
     self.run = run
     self.instances = instances
@@ -60,6 +63,7 @@ public struct ServiceSpec: Hashable, Codable, Sendable {
     // Records that were written before these existed have none of them.
     migrate = try fields.decodeIfPresent(MigrateSpec.self, forKey: .migrate)
     isIndependent = try fields.decodeIfPresent(Bool.self, forKey: .isIndependent) ?? false
+    analysis = try fields.decodeIfPresent(AnalysisSpec.self, forKey: .analysis)
   }
 }
 

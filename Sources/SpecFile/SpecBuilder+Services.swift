@@ -92,6 +92,7 @@ extension SpecBuilder {
     if let deadlines = fields["deadlines"] {
       draft.spec.deadlines = self.deadlines(deadlines, of: owner)
     }
+    judge(&draft, fields, owner: owner)
     if let limits = fields["limits"] { draft.spec.limits = self.limits(limits, of: owner) }
     if let migrate = fields["migrate"] { draft.spec.migrate = self.migrate(migrate, of: owner) }
     draft.spec.isIndependent = fields["independent"].flatMap { boolean($0) } ?? false

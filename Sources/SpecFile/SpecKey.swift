@@ -19,6 +19,8 @@ indirect enum SpecType: Sendable {
   case price
   /// One of these words.
   case word([String])
+  /// A list of these words.
+  case wordList([String])
   /// The name of a header field.
   case headerName
   case headerNameList
@@ -81,8 +83,6 @@ struct SpecSection: Sendable {
   /// Keys that Segue will know, but does not yet. They are refused, because a file that asks for an
   /// approval must not be deployed without one.
   var planned: [String] = []
-  /// Those of the planned ones that ask for a judgement of live traffic.
-  var judging: Set<String> = []
   /// Keys that people expect here, and what to write instead.
   var misplaced: [(name: String, hint: String)] = []
 

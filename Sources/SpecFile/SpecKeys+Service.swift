@@ -56,6 +56,13 @@ extension SpecKeys {
         summary: "Changes of the database that go with a release.",
         example: "{ expand: ./migrate up }", otherNames: ["migration", "migrations"]),
       SpecKey(
+        name: "analysis", type: .section(analysis), standard: "{ watch: [errors] }",
+        summary: """
+          How live traffic judges a new release while the old one still serves beside it. Bad at any \
+          moment takes the rollout back. Not for a worker.
+          """,
+        example: "{ watch: [errors, latency] }", otherNames: ["judge", "metrics"]),
+      SpecKey(
         name: "independent", type: .boolean, standard: "\(standard.isIndependent)",
         summary: """
           `true`: the service stays where it is when another service of the same release fails. \
@@ -64,7 +71,7 @@ extension SpecKeys {
         example: "true"),
     ],
     planned: [
-      "image", "build", "platform", "analysis", "hooks", "retries", "tls", "volumes", "schedule",
+      "image", "build", "platform", "hooks", "retries", "tls", "volumes", "schedule",
     ],
     misplaced: [
       ("canary", "put it under `strategy`: `strategy: canary`"),
@@ -77,6 +84,56 @@ extension SpecKeys {
       ("ports", "Segue chooses a free port for each instance: the command takes it from `$PORT`"),
       ("memory", "put it under `limits`: `limits: { memory: 512MiB }`"),
       ("cpu", "put it under `limits`: `limits: { cpu: 0.5 }`"),
+    ])
+
+  private static let judged = AnalysisSpec()
+
+  static let analysis = SpecSection(
+    id: "analysis", title: "`analysis` of a service",
+    summary: """
+      The two releases are compared by a sequential test, which is valid whenever it is looked at. \
+      It knows three answers: good, bad, and not enough evidence yet.
+      """,
+    keys: [
+      SpecKey(
+        name: "watch", type: .wordList(AnalysisSpec.Signal.allCases.map(\.rawValue)),
+        standard: "[errors]",
+        summary: """
+          What is compared. `errors`: answers of status 5xx, and requests without a whole answer. \
+          `latency`: the whole distribution. `[]`: nothing is judged.
+          """,
+        example: "[errors, latency]"),
+      SpecKey(
+        name: "tolerate", type: .integer(SpecLimits.tolerance), standard: "\(judged.tolerance)",
+        summary: """
+          By how much the new release's error rate may be higher, in per cent of the old one's. Two \
+          groups of instances of the same release never behave quite the same.
+          """,
+        example: "50", otherNames: ["tolerance"]),
+      SpecKey(
+        name: "false-alarms", type: .share(SpecLimits.falseAlarms),
+        standard: ShareText.render(judged.falseAlarms.value),
+        summary: "The chance that a release within that is taken back all the same, at most.",
+        example: "1%", otherNames: ["alpha", "significance"]),
+      SpecKey(
+        name: "minimum", type: .duration(SpecLimits.wait),
+        standard: DurationText.render(judged.hold.minimum),
+        summary: "`until: verdict` waits at least so long, whatever the evidence.", example: "1m",
+        otherNames: ["min"]),
+      SpecKey(
+        name: "maximum", type: .duration(SpecLimits.wait),
+        standard: DurationText.render(judged.hold.maximum),
+        summary: "`until: verdict` waits at most so long for evidence.", example: "30m",
+        otherNames: ["max", "limit", "timeout"]),
+      SpecKey(
+        name: "on-insufficient",
+        type: .word(VerdictHold.OnInsufficient.allCases.map(\.rawValue)),
+        standard: judged.hold.onInsufficient.rawValue,
+        summary: """
+          What happens at the `maximum` when there is not enough evidence. `hold`: a person decides, \
+          within as long again; `roll-back`; `promote`.
+          """,
+        example: "roll-back"),
     ])
 
   static let route = SpecSection(
@@ -305,6 +362,6 @@ extension SpecKeys {
     warmUp, strategy, rolling,
     blueGreen, preview, canary, canaryStep, ab, requestHeader, requestCookie, shadow, recreate,
     deadlines,
-    limits, migrate, environment, change,
+    analysis, limits, migrate, environment, change,
   ]
 }

@@ -151,6 +151,8 @@ public enum SpecReference {
     case .price: "a number with up to six digits after the point, and a currency: `0.04 EUR`"
     case .word(let words): words.map { "`\($0)`" }.joined(separator: " or ")
     case .headerName: "the name of a header field"
+    case .wordList(let words):
+      "a list of " + words.map { "`\($0)`" }.joined(separator: ", ")
     case .headerNameList: "a list of names of header fields"
     case .headerValue, .cookieValue: "text"
     case .cookieName: "the name of a cookie"

@@ -60,6 +60,7 @@ public enum SpecSchema {
     case .price: pattern(PriceText.pattern)
     case .word(let words): word(words)
     case .headerName, .cookieName: pattern(TextRules.tokenPattern)
+    case .wordList(let words): list(.object(word(words)))
     case .headerNameList: list(.object(pattern(TextRules.tokenPattern)))
     case .headerValue: pattern(TextRules.headerValuePattern, types: plainTypes)
     case .cookieValue: pattern(TextRules.cookieValuePattern, types: plainTypes)

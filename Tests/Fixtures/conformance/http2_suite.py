@@ -4,12 +4,10 @@ Says the port of its application, waits for a line with the proxy's port, and sa
 each case. `{"want": "idle"}` asks for a look whether no request is under way, `{"want": "drain"}`
 for the proxy to begin its shutdown. All of it is one JSON object a line.
 
-  http2_suite.py plain|tls [WORDS OF A NAME]
+  http2_suite.py plain|tls
 """
 
-import json
 import sys
-import time
 import traceback
 
 import application
@@ -27,7 +25,6 @@ LAST = http2_streams.a_drain_is_announced_and_then_done
 def run(name, function, port, tls, app):
     """One case, whatever comes of it."""
     one = trial.Trial(port, tls, app)
-    began = time.monotonic()
     try:
         function(one)
         problem = None
@@ -37,19 +34,17 @@ def run(name, function, port, tls, app):
         problem = f"{type(error).__name__} in line {line}: {error}"
     finally:
         one.close()
-    say(case=name, problem=problem, seconds=round(time.monotonic() - began, 3))
+    say(case=name, problem=problem)
 
 
 def main():
     """See the module."""
     tls = sys.argv[1] == "tls"
-    wanted = " ".join(sys.argv[2:])
     app = application.Application()
     say(application=app.port)
     port = int(sys.stdin.readline())
     for name, function in trial.CASES:
-        if wanted in name:
-            run(name, function, port, tls, app)
+        run(name, function, port, tls, app)
     say(want="idle")
     sys.stdin.readline()
     run(LAST.__name__, LAST, port, tls, app)

@@ -1,5 +1,6 @@
 """An HTTP/2 client that sends whatever a case wants, and reads with `hyperframe` and `hpack`."""
 
+import select
 import socket
 import ssl
 import struct
@@ -81,7 +82,7 @@ def connect(port, tls, protocols=("h2",)):
 
 
 class Wire:
-    """One connection. Nothing is sent but what a case sends, and the acknowledgement of settings."""
+    """One connection. Nothing is sent but what a case sends, and that settings are acknowledged."""
 
     def __init__(self, channel):
         self.channel = channel
@@ -213,6 +214,21 @@ class Wire:
         """The response on a stream, once it has ended."""
         self.until(lambda: stream in self.responses and self.responses[stream].has_ended)
         return self.responses[stream]
+
+    def has_more(self, seconds=0):
+        """Whether something comes within so many seconds."""
+        if len(self.buffer) >= 9 or isinstance(self.channel, ssl.SSLSocket) and (
+                self.channel.pending()):
+            return True
+        return bool(select.select([self.channel], [], [], seconds)[0])
+
+    def read_what_is_there(self):
+        """Does not wait for more, except for the rest of a frame."""
+        try:
+            while self.has_more():
+                self.read()
+        except Ended:
+            pass
 
     def drain(self):
         """Reads up to the end of the connection."""
