@@ -61,7 +61,8 @@ public final class ProxyServer: Sendable {
         limits: configuration.limits, connectionLimit: share, loops: threads,
         seed: UInt64.random(in: .min ... .max), comparer: comparer,
         manners: Worker.Manners(
-          naming: configuration.naming, accessLane: accessLog?.lanes[index], errorPages: pages))
+          naming: configuration.naming, accessLane: accessLog?.lanes[index], errorPages: pages,
+          challenges: configuration.certificateFolder.map { ChallengeFolder(certificates: $0) }))
     }
     let controlLoop = controlGroup.next()
     keeper = TableKeeper(
