@@ -24,7 +24,8 @@ final class RequestLog: Sendable {
 
 /// Runs a server that treats every connection alike for as long as `body` takes.
 func withServer(
-  _ behaviour: Behaviour, onSocket: Bool = false, _ body: (Endpoint, RequestLog) async throws -> Void
+  _ behaviour: Behaviour, onSocket: Bool = false,
+  _ body: (Endpoint, RequestLog) async throws -> Void
 ) async throws {
   let log = RequestLog()
   let path = "/tmp/segue-probe-\(UUID().uuidString).sock"
@@ -34,9 +35,10 @@ func withServer(
         try channel.pipeline.syncOperations.addHandler(Reply(behaviour, log))
       }
     }
-  let channel = try await
-    (onSocket
-    ? server.bind(unixDomainSocketPath: path) : server.bind(host: "127.0.0.1", port: 0)).get()
+  let bound =
+    onSocket
+    ? server.bind(unixDomainSocketPath: path) : server.bind(host: "127.0.0.1", port: 0)
+  let channel = try await bound.get()
   let result: Result<Void, any Error>
   do {
     let port = channel.localAddress?.port ?? 0
