@@ -20,37 +20,6 @@ import Testing
     }
   }
 
-  private static let activate = "/usr/bin/systemd-socket-activate"
-
-  /// The socket is there before the proxy is, and whoever connects first waits for it.
-  @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: activate)))
-  func aProxyTakesTheSocketThatSystemdOpened() async throws {
-    try await withInstallation { segue in
-      let proxy = Process()
-      proxy.executableURL = URL(filePath: Self.activate)
-      // The address that the proxy is told is one where it could not listen.
-      proxy.arguments = [
-        "--listen=127.0.0.1:\(segue.port)", "--fdname=http", segue.segue, "proxy", "--state",
-        segue.state, "--listen", "192.0.2.1:1",
-      ]
-      proxy.standardOutput = FileHandle.nullDevice
-      proxy.standardError = FileHandle.nullDevice
-      try proxy.run()
-      defer { if proxy.isRunning { kill(proxy.processIdentifier, SIGKILL) } }
-      // Refused until systemd listens, and then never: the first request starts the proxy.
-      try await until("the proxy answers", deadline: .seconds(60)) {
-        let answer = try await segue.run(
-          ["curl", "-sS", "-m", "60", "-o", "/dev/null", "-w", "%{http_code}", segue.url])
-        if answer.standardOutput == "000" { return false }
-        #expect(["404", "503"].contains(answer.standardOutput), "\(answer.all)")
-        return true
-      }
-      proxy.terminate()
-      try await until("the proxy has ended", deadline: .seconds(60)) { !proxy.isRunning }
-      #expect(proxy.terminationStatus == 0)
-    }
-  }
-
   /// The receiving end of `NOTIFY_SOCKET`.
   private final class Notices {
     let path: String
