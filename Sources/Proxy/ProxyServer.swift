@@ -111,7 +111,8 @@ public final class ProxyServer: Sendable {
       try listen(
         on: ListeningSocket.inherited(environment, pid: getpid())
           ?? ListeningSocket.tcp(host: configuration.host, port: configuration.port))
-      try await listenWithTLS(on: nil, tickets: nil)
+      try await listenWithTLS(
+        on: ListeningSocket.inheritedSecure(environment, pid: getpid()), tickets: nil)
       try openDesk()
       try await openMetrics()
     } catch {
