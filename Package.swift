@@ -31,6 +31,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -49,6 +50,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -89,6 +91,12 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "HTTPProbe", dependencies: ["SegueModel", "Ports", nioCore, nioHTTP1, nioPosix],
+      swiftSettings: strict),
+    .target(
+      name: "Notifications",
+      dependencies: [
+        "SegueModel", "Ports", asyncHTTPClient, crypto, nioCore, nioPosix, nioSSL,
+      ],
       swiftSettings: strict),
     .target(
       name: "ProcessPlatform",
@@ -179,6 +187,9 @@ let package = Package(
     .testTarget(
       name: "PipelineRunnerTests",
       dependencies: ["SegueModel", "Ports", "SecretMasking", "PipelineRunner"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "NotificationsTests", dependencies: ["SegueModel", "Ports", "Notifications"],
       swiftSettings: strict),
     .testTarget(
       name: "ProcessPlatformTests",
