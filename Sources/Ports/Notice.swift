@@ -29,6 +29,8 @@ public struct Notice: Hashable, Codable, Sendable {
   public var environment: EnvironmentName?
   public var service: ServiceName?
   public var release: ReleaseID?
+  /// What was live before ``release``; `nil` when nothing was, or where it does not matter.
+  public var previousRelease: ReleaseID?
   public var commit: CommitID?
   /// Who wrote the commit, as people call them.
   public var author: String?
@@ -42,8 +44,9 @@ public struct Notice: Hashable, Codable, Sendable {
 
   public init(
     id: String, kind: Kind, project: ProjectName, environment: EnvironmentName? = nil,
-    service: ServiceName? = nil, release: ReleaseID? = nil, commit: CommitID? = nil,
-    author: String? = nil, teams: [String] = [], link: String? = nil, text: String, at: Instant
+    service: ServiceName? = nil, release: ReleaseID? = nil, previousRelease: ReleaseID? = nil,
+    commit: CommitID? = nil, author: String? = nil, teams: [String] = [], link: String? = nil,
+    text: String, at: Instant
   ) {
     self.id = id
     self.kind = kind
@@ -51,6 +54,7 @@ public struct Notice: Hashable, Codable, Sendable {
     self.environment = environment
     self.service = service
     self.release = release
+    self.previousRelease = previousRelease
     self.commit = commit
     self.author = author
     self.teams = teams

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Ports
 import SegueModel
 import Testing
@@ -144,6 +145,76 @@ private func withClient(
         store.failed(on: "chat")[3]
           == "it answered 410 (not_now): it takes nothing any more")
       #expect(receiver.lines.count == 2)
+    }
+  }
+}
+
+/// A directory as a store: what was delivered is a file each, so that it survives a killed sender.
+private struct DirectoryStore: NoticeStore {
+  var directory: String
+  var count: Int
+  /// The process kills itself when it is to record this one: its receiver has it, and no store knows.
+  var fatal: Int64?
+
+  func isSettled(_ sequence: Int64) -> Bool {
+    FileManager.default.fileExists(atPath: "\(directory)/\(sequence)")
+  }
+
+  func pending(
+    on channel: ChannelName, after sequence: Int64, limit: Int
+  ) async throws(PortError) -> [PendingNotice] {
+    Array(
+      (1...count).map { notice($0) }
+        .filter { $0.sequence > sequence && !isSettled($0.sequence) }.prefix(limit))
+  }
+
+  func delivered(_ sequences: [Int64], on channel: ChannelName) async throws(PortError) {
+    if let fatal, sequences.contains(fatal) { kill(getpid(), SIGKILL) }
+    for sequence in sequences {
+      _ = FileManager.default.createFile(atPath: "\(directory)/\(sequence)", contents: nil)
+    }
+  }
+
+  func failed(
+    _ sequences: [Int64], on channel: ChannelName, reason: String
+  ) async throws(PortError) {}
+}
+
+@Test func aKilledSenderLosesNothingAndDoublesOnlyWhatWasNotRecorded() async throws {
+  let directory = NSTemporaryDirectory() + "segue-notices-" + UUID().uuidString
+  try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(atPath: directory) }
+  try await Receiver.with("webhook-receiver.py", [key, "500"]) { receiver in
+    let port = receiver.port
+    await #expect(processExitsWith: .signal(SIGKILL)) {
+      [directory = directory as String, port = port as Int] in
+      try await deliver(DirectoryStore(directory: directory, count: 6, fatal: 3), port: port)
+    }
+    #expect(receiver.accepted.map(\.id) == ["n-1", "n-2", "n-3"])
+    let store = DirectoryStore(directory: directory, count: 6)
+    #expect([1, 2].allSatisfy { store.isSettled($0) } && !store.isSettled(3))
+    try await deliver(store, port: port)
+    #expect(
+      receiver.accepted.map(\.id)
+        == ["n-1", "n-2", "n-3", "n-3", "n-4", "n-5", "n-6"])
+    #expect(receiver.lines.allSatisfy { $0.verified })
+  }
+}
+
+/// Delivers one by one until all is settled.
+private func deliver(_ store: DirectoryStore, port: Int) async throws {
+  try await withClient { client in
+    var limits = ChannelQueue.Limits()
+    limits.single = 10
+    let channel = NotificationChannel(
+      name: "signed", limits: limits,
+      sender: SignedWebhookSender(
+        to: try WebhookAddress(Secret("http://127.0.0.1:\(port)/hook")),
+        signature: try WebhookSignature([Secret(key)]), client: client))
+    try await dispatching([channel], from: store) { _ in
+      try await eventually("all are delivered") {
+        (1...store.count).allSatisfy { store.isSettled(Int64($0)) }
+      }
     }
   }
 }
