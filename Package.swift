@@ -71,6 +71,7 @@ let package = Package(
 
     // What adapters share.
     .target(name: "SecretMasking", dependencies: ["Ports"], swiftSettings: strict),
+    .target(name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
     .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
     .target(
       name: "HTTP2Translation", dependencies: ["TrafficRouting", "CNGHTTP2"],
@@ -93,9 +94,15 @@ let package = Package(
       name: "HTTPProbe", dependencies: ["SegueModel", "Ports", nioCore, nioHTTP1, nioPosix],
       swiftSettings: strict),
     .target(
+      name: "ForgeLink",
+      dependencies: [
+        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, crypto, nioCore, nioPosix,
+      ],
+      swiftSettings: strict),
+    .target(
       name: "Notifications",
       dependencies: [
-        "SegueModel", "Ports", asyncHTTPClient, crypto, nioCore, nioPosix, nioSSL,
+        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, nioCore, nioPosix, nioSSL,
       ],
       swiftSettings: strict),
     .target(
@@ -162,6 +169,9 @@ let package = Package(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
 
+    .target(
+      name: "ReceiverProcess", path: "Tests/ReceiverProcess", swiftSettings: strict),
+
     .testTarget(name: "PortsTests", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
     .testTarget(
@@ -189,7 +199,14 @@ let package = Package(
       dependencies: ["SegueModel", "Ports", "SecretMasking", "PipelineRunner"],
       swiftSettings: strict),
     .testTarget(
-      name: "NotificationsTests", dependencies: ["SegueModel", "Ports", "Notifications"],
+      name: "ForgeLinkTests",
+      dependencies: [
+        "SegueModel", "Ports", "WebhookSigning", "ForgeLink", "ReceiverProcess", crypto,
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "NotificationsTests",
+      dependencies: ["SegueModel", "Ports", "WebhookSigning", "Notifications", "ReceiverProcess"],
       swiftSettings: strict),
     .testTarget(
       name: "ProcessPlatformTests",

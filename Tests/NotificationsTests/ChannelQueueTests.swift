@@ -1,4 +1,5 @@
 import Ports
+import ReceiverProcess
 import SegueModel
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import Ports
+import ReceiverProcess
 import SegueModel
 import Testing
 
@@ -49,7 +50,7 @@ func mailArrivesAsItWasWritten(security: SMTPSettings.Security, hasPassword: Boo
     try await send(settings, [item])
     try await eventually("the mail arrives") { receiver.lines.count == 1 }
     let mail = try #require(receiver.lines.first)
-    #expect(mail.verified)
+    #expect(mail.verified == true)
     #expect(mail.path == "team@shop.example")
     #expect(mail.id == "<n-1@shop.example>")
     #expect(mail.type == "Rolled back: läden X-Evil: 1 production/web")

@@ -2,6 +2,7 @@ import Foundation
 import Ports
 import SegueModel
 import Testing
+import WebhookSigning
 
 @testable import Notifications
 
@@ -58,7 +59,7 @@ private let now = Instant(milliseconds: 1_614_265_330_000)
 
 @Test(arguments: ["", "whsec_", "whsec_AAAA", "whsec_!", "c2VndWUtc2VndWUtc2VndWUtc2VndWU="])
 func whatIsNoKeyIsRefusedWithoutShowingIt(text: String) {
-  let fault = #expect(throws: ChannelFault.self) { try WebhookSignature([Secret(text)]) }
+  let fault = #expect(throws: WebhookKeyFault.self) { try WebhookSignature([Secret(text)]) }
   #expect(text.count < 7 || !(fault?.description.contains(text) ?? true))
 }
 

@@ -3,6 +3,12 @@ import Foundation
 public import Ports
 public import SegueModel
 
+/// What is wrong with a key for signing: what, and what to do, without the key.
+public struct WebhookKeyFault: Error, Hashable, Sendable, CustomStringConvertible {
+  public let description: String
+  init(_ description: String) { self.description = description }
+}
+
 /// The signature of a generic webhook, as the Standard Webhooks specification 1.0 has it, so that its
 /// libraries can check it.
 ///
@@ -22,21 +28,21 @@ public struct WebhookSignature: Sendable {
 
   /// - Parameter secrets: the current key first, and while keys are changed the old one after it. Each
   ///   is `whsec_` and the Base64 of 24 to 64 octets.
-  public init(_ secrets: [Secret]) throws(ChannelFault) {
+  public init(_ secrets: [Secret]) throws(WebhookKeyFault) {
     var keys: [SymmetricKey] = []
     for secret in secrets {
       let text = secret.reveal()
       guard text.hasPrefix("whsec_"), let octets = Data(base64Encoded: String(text.dropFirst(6))),
         (24...64).contains(octets.count)
       else {
-        throw ChannelFault(
+        throw WebhookKeyFault(
           "a key for signing is not 'whsec_' and the Base64 of 24 to 64 octets; make one with: "
             + "echo whsec_$(openssl rand -base64 32)")
       }
       keys.append(SymmetricKey(data: octets))
     }
     guard !keys.isEmpty, keys.count <= 4 else {
-      throw ChannelFault("a signed webhook needs one to four keys")
+      throw WebhookKeyFault("a signed webhook needs one to four keys")
     }
     self.keys = keys
   }
@@ -67,42 +73,10 @@ public struct WebhookSignature: Sendable {
     }
   }
 
-  static func seconds(_ instant: Instant) -> Int64 { instant.milliseconds / 1_000 }
+  /// What stands in `webhook-timestamp`.
+  public static func seconds(_ instant: Instant) -> Int64 { instant.milliseconds / 1_000 }
 
   private static func signed(_ id: String, _ timestamp: String, _ body: [UInt8]) -> [UInt8] {
     Array("\(id).\(timestamp).".utf8) + body
-  }
-}
-
-/// Any program that takes signed JSON by HTTP.
-///
-/// The body is `{"id", "notices": [{"id", "kind", "project", "environment", "service", "release",
-/// "commit", "author", "teams", "link", "text", "at"}]}`, with one notice or, in a digest, several,
-/// oldest first. What is not known is left out; times are milliseconds since 1970.
-public struct SignedWebhookSender: ChannelSender {
-  private struct Body: Encodable {
-    var id: String
-    var notices: [Notice]
-  }
-
-  private let address: WebhookAddress
-  private let signature: WebhookSignature
-  private let client: WebhookClient
-
-  public init(to address: WebhookAddress, signature: WebhookSignature, client: WebhookClient) {
-    self.address = address
-    self.signature = signature
-    self.client = client
-  }
-
-  public func send(_ message: ChannelMessage, at now: Instant) async throws(DeliveryFailure) {
-    let body = try JSONBody.encode(Body(id: message.id, notices: message.notices.map(\.notice)))
-    try await client.post(
-      body, to: address,
-      headers: [
-        "content-type": "application/json", "webhook-id": message.id,
-        "webhook-timestamp": "\(WebhookSignature.seconds(now))",
-        "webhook-signature": signature.sign(id: message.id, at: now, body: body),
-      ], at: now)
   }
 }

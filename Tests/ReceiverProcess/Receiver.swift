@@ -1,24 +1,25 @@
-import Foundation
-import Glibc
-import Synchronization
+internal import Foundation
+internal import Glibc
+internal import Synchronization
 
 /// A receiver in a process of its own, written in Python: what it prints is what it got.
-final class Receiver: Sendable {
+public final class Receiver: Sendable {
   /// One request, or one mail.
-  struct Line: Decodable, Sendable {
-    var behaviour: String
-    var accepted: Bool
-    var verified: Bool
-    var path: String?
-    var id: String?
-    var type: String?
-    var body: String
+  public struct Line: Decodable, Sendable {
+    /// How it was told to treat the request.
+    public var behaviour: String?
+    public var accepted: Bool?
+    public var verified: Bool?
+    public var path: String?
+    public var id: String?
+    public var type: String?
+    public var body: String
 
     /// The ids of the notices in the body of a generic webhook.
-    var notices: [String] {
+    public var notices: [String] {
       struct Body: Decodable {
         struct Item: Decodable { var id: String }
-        var notices: [Item]
+        public var notices: [Item]
       }
       let body = try? JSONDecoder().decode(Body.self, from: Data(body.utf8))
       return body?.notices.map(\.id) ?? []
@@ -34,11 +35,11 @@ final class Receiver: Sendable {
 
   private let output = Mutex(Output())
 
-  var port: Int { output.withLock { $0.port ?? 0 } }
-  var lines: [Line] { output.withLock { $0.lines } }
-  var accepted: [Line] { lines.filter(\.accepted) }
+  public var port: Int { output.withLock { $0.port ?? 0 } }
+  public var lines: [Line] { output.withLock { $0.lines } }
+  public var accepted: [Line] { lines.filter { $0.accepted == true } }
   /// What it printed that is not what it should print.
-  var faults: [String] { output.withLock { $0.faults } }
+  public var faults: [String] { output.withLock { $0.faults } }
 
   private func take(_ data: Data) {
     output.withLock { output in
@@ -58,7 +59,7 @@ final class Receiver: Sendable {
   }
 
   /// Runs `Tests/Fixtures/receivers/NAME` for as long as `body` takes.
-  static func with(
+  public static func with(
     _ name: String, _ arguments: [String], _ body: (Receiver) async throws -> Void
   ) async throws {
     let receiver = Receiver()
@@ -92,12 +93,13 @@ final class Receiver: Sendable {
   }
 }
 
-struct TooLate: Error {
-  var what: String
+public struct TooLate: Error {
+  public var what: String
+  public init(what: String) { self.what = what }
 }
 
 /// Returns as soon as the condition holds; throws when it does not within `deadline`.
-func eventually(
+public func eventually(
   _ what: String, within deadline: Duration = .seconds(20), _ condition: () -> Bool
 ) async throws {
   let end = ContinuousClock.now + deadline
