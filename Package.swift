@@ -82,6 +82,7 @@ let package = Package(
 
     // What adapters share.
     .target(name: "SecretMasking", dependencies: ["Ports"], swiftSettings: strict),
+    .target(name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
     .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
     .target(
       name: "HTTP2Translation", dependencies: ["TrafficRouting", "CNGHTTP2"],
@@ -102,6 +103,18 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "HTTPProbe", dependencies: ["SegueModel", "Ports", nioCore, nioHTTP1, nioPosix],
+      swiftSettings: strict),
+    .target(
+      name: "ForgeLink",
+      dependencies: [
+        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, crypto, nioCore, nioPosix,
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Notifications",
+      dependencies: [
+        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, nioCore, nioPosix, nioSSL,
+      ],
       swiftSettings: strict),
     .target(
       name: "ProcessPlatform",
@@ -180,6 +193,9 @@ let package = Package(
       dependencies: ["SegueModel", "TrafficRouting", "HTTP2Translation", "Evidence"],
       path: "Tests/ParserInvariants", swiftSettings: strict),
 
+    .target(
+      name: "ReceiverProcess", path: "Tests/ReceiverProcess", swiftSettings: strict),
+
     .testTarget(name: "PortsTests", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
     .testTarget(
@@ -205,6 +221,16 @@ let package = Package(
     .testTarget(
       name: "PipelineRunnerTests",
       dependencies: ["SegueModel", "Ports", "SecretMasking", "PipelineRunner"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ForgeLinkTests",
+      dependencies: [
+        "SegueModel", "Ports", "WebhookSigning", "ForgeLink", "ReceiverProcess", crypto,
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "NotificationsTests",
+      dependencies: ["SegueModel", "Ports", "WebhookSigning", "Notifications", "ReceiverProcess"],
       swiftSettings: strict),
     .testTarget(
       name: "ProcessPlatformTests",
