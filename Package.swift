@@ -149,7 +149,8 @@ let package = Package(
       name: "segue-bench-engine", dependencies: ["SegueModel", "RolloutEngine", "Ports"],
       swiftSettings: strict),
     .executableTarget(
-      name: "segue-bench-analysis", dependencies: ["CanaryAnalysis"], swiftSettings: strict),
+      name: "segue-bench-analysis", dependencies: ["SegueModel", "CanaryAnalysis"],
+      swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
