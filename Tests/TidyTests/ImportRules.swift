@@ -24,6 +24,7 @@ enum ImportRules {
     "Sources/CanaryAnalysis/CanaryVerdict.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/QuantileComparison.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/RatioInterval.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/ShadowVerdict.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/VerdictReport.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/WatchedMetric.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/KayentaJudge.swift": ["Glibc", "Darwin"],
