@@ -79,7 +79,7 @@ struct Spread {
   var of: Int
 
   /// Moments (DerSimonian and Laird, 1986): what the error rates vary more than their numbers explain.
-  /// `nil` when they do not: sampling alone exceeds the bar in about one case in ten.
+  /// `nil` when they do not: chance alone exceeds the bar in three cases in a hundred.
   static func ofInstances(_ instances: [TrafficHistory.Count], dispersion: Double) -> Spread? {
     let usable = instances.filter { $0.requests > 0 && $0.errors <= $0.requests }
     let requests = usable.reduce(0) { $0 + Double($1.requests) }
@@ -92,7 +92,7 @@ struct Spread {
       let distance = Double(pair.0.errors) - pair.1
       return sum + distance * distance / (pair.1 * divisor)
     }
-    guard Numerics.upperGamma(degrees / 2, chiSquare / 2) < 0.1 else { return nil }
+    guard Numerics.upperGamma(degrees / 2, chiSquare / 2) < 0.03 else { return nil }
     let weight = (errors - expected.reduce(0) { $0 + $1 * $1 } / errors) / divisor
     let variance = max(0, chiSquare - degrees) / weight
     // The variance of a log-normal variable by the square of its mean is exp(d * d) - 1.
@@ -112,7 +112,7 @@ struct Spread {
     // Around zero, not around their mean: nothing was wrong.
     let chiSquare = zip(logs, noise).reduce(0) { $0 + $1.0 * $1.0 / $1.1 }
     let degrees = Double(usable.count)
-    guard Numerics.upperGamma(degrees / 2, chiSquare / 2) < 0.1 else { return nil }
+    guard Numerics.upperGamma(degrees / 2, chiSquare / 2) < 0.03 else { return nil }
     return Spread(
       deviation: (max(0, chiSquare - degrees) / whole).squareRoot(), of: usable.count)
   }

@@ -5,7 +5,7 @@ import Foundation
 /// price worse releases are caught. Everything follows from the seed.
 @main enum AnalysisBenchmark {
   private static let nullRuns = 1_000
-  private static let effectRuns = 100
+  private static let effectRuns = 400
   private static let shares = [0.01, 0.05, 0.1, 0.5]
   private static let rates = [10.0, 100, 1_000]
   private static let effects = [1.5, 2, 5, 10, 100]
