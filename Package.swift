@@ -91,6 +91,12 @@ let package = Package(
       name: "HTTPProbe", dependencies: ["SegueModel", "Ports", nioCore, nioHTTP1, nioPosix],
       swiftSettings: strict),
     .target(
+      name: "MetricSources",
+      dependencies: ["SegueModel", "Ports", "CLinux", nioCore, nioHTTP1, nioPosix],
+      swiftSettings: strict),
+    .target(
+      name: "AnalysisImport", dependencies: ["CanaryAnalysis", yams], swiftSettings: strict),
+    .target(
       name: "ProcessPlatform",
       dependencies: ["SegueModel", "Ports", "SecretMasking", "CLinux", logging],
       swiftSettings: strict),
@@ -219,6 +225,13 @@ let package = Package(
     .testTarget(
       name: "CommandsTests",
       dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MetricSourcesTests",
+      dependencies: ["SegueModel", "Ports", "MetricSources", nioCore, nioHTTP1, nioPosix],
+      swiftSettings: strict),
+    .testTarget(
+      name: "AnalysisImportTests", dependencies: ["CanaryAnalysis", "AnalysisImport"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
