@@ -31,6 +31,31 @@ import Testing
     #expect(many < settings.toleratedRatio)
   }
 
+  /// Each service has instances whose error rates are log-normal with a deviation of 0.5, and the
+  /// canary is one more of them.
+  @Test func falseAlarmsStayRareWhereInstancesAreUnlike() {
+    var generator = SeededGenerator(state: 11)
+    var alarms = (calibrated: 0, untuned: 0)
+    let services = 400
+    for _ in 0..<services {
+      let errors = (0..<10).map { _ in generator.count(36 * generator.heterogeneity(0.5)) }
+      var settings = JudgeSettings()
+      settings.calibrate(by: Calibration(history(instances: errors)), instances: (1, 10))
+      let canary = generator.heterogeneity(0.5)
+      var calibrated = RatioTest(toleratedRatio: settings.toleratedRatio)
+      var untuned = RatioTest()
+      for _ in 0..<60 {
+        let minute = block(6_000, 54_000, generator.count(6 * canary), generator.count(54))
+        calibrated.add(minute)
+        untuned.add(minute)
+      }
+      alarms.calibrated += calibrated.isRefuted(alpha: 0.01) ? 1 : 0
+      alarms.untuned += untuned.isRefuted(alpha: 0.01) ? 1 : 0
+    }
+    #expect(alarms.calibrated <= services * 5 / 100)
+    #expect(alarms.untuned > services * 10 / 100)
+  }
+
   @Test func earlierRolloutsCountToo() {
     let ratios: [UInt64] = [50, 200, 80, 130, 60, 170, 100, 90]
     let clean = ratios.map { block(100_000, 100_000, $0, 100) }
