@@ -10,6 +10,9 @@ public protocol Composition: Sendable {
   /// Has a proxy of this very binary take over from the one that runs with `state`; says which did from
   /// which. Returns when the new one serves; the old one may still be finishing what it has.
   func upgradeProxy(state: String, controlSocket: String) async throws -> String
+  /// Keeps open, for every control plane to come, the sockets it is given through descriptor 3; until
+  /// it is killed.
+  func keepSockets() async throws
   /// Stops the control plane, every instance and the proxy of a state directory; says what it
   /// stopped.
   func down(state: String) async throws -> String

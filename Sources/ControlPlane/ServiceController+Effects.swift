@@ -53,7 +53,8 @@ extension ServiceController {
       let found = try await world.platform.start(
         InstanceStart(
           instance: id, key: key, release: release, directory: build.directory, run: spec.run,
-          environment: spec.environment, secrets: spec.secrets, limits: spec.limits))
+          environment: spec.environment, secrets: spec.secrets, limits: spec.limits,
+          listen: spec.listen, notifies: spec.health.notify))
       running[id] = found
       await record(.reportStarted(id, found.endpoint), completing: outbox)
       jobsContinuation.yield(.supervise(found))

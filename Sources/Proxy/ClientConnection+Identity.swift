@@ -2,10 +2,17 @@ import NIOCore
 import SegueModel
 import TrafficRouting
 
+/// A name that the router makes for a request: 128 random bits.
+struct RequestWords {
+  var high: UInt64
+  var low: UInt64
+}
+
 /// What instances and operators are told of a request: its name, where it came from, how it ended.
 extension ClientConnection {
   /// Names the request whose head has just been read.
   func nameRequest() {
+    let head = head
     requestID =
       peer.isTrusted
       ? RequestID.choose(
@@ -26,11 +33,23 @@ extension ClientConnection {
     return String(decoding: octets, as: UTF8.self)
   }
 
+  /// What ``MessageWriter`` is told of them.
+  struct OwnLines {
+    var lines: ByteBuffer
+    var name: RequestWords?
+    var replaced: ReplacedFields = []
+    var saysHost = false
+  }
+
   /// The lines of the router's own in a request's head, and which of the client's they replace.
-  func ownLines() -> (lines: ByteBuffer, replaced: ReplacedFields, saysHost: Bool) {
+  func ownLines() -> OwnLines {
     let naming = worker.naming
-    guard naming.ids || naming.traces != .passOn || naming.forwarded || peer.isTrusted else {
-      return (peer.forwarded, [], false)
+    guard naming.traces != .passOn || naming.forwarded || peer.isTrusted else {
+      guard naming.ids, case .made(let high, let low) = requestID else {
+        return OwnLines(lines: peer.forwarded)
+      }
+      return OwnLines(
+        lines: peer.forwarded, name: RequestWords(high: high, low: low), replaced: .requestID)
     }
     let head = head
     let bytes = head.readableBytesUInt8Span
@@ -53,7 +72,7 @@ extension ClientConnection {
     worker.stamp.clear()
     if !peer.isTrusted { worker.stamp.writeImmutableBuffer(peer.forwarded) }
     worker.stamp.writeBytes(worker.lines)
-    return (worker.stamp, replaced, saysHost)
+    return OwnLines(lines: worker.stamp, replaced: replaced, saysHost: saysHost)
   }
 
   private static let requestIDName = Array("X-Request-Id: ".utf8)

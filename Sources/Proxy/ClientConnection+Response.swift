@@ -148,11 +148,16 @@ extension ClientConnection {
   }
 
   /// Answers in the router's own name.
-  func respondLocally(_ status: Int, _ reason: String, location: String? = nil) {
+  ///
+  /// - Parameter content: the body, which otherwise says the reason.
+  func respondLocally(
+    _ status: Int, _ reason: String, location: String? = nil, content: String? = nil
+  ) {
     if phase == .head { isNoted = false }
     skipBufferedBody()
     let closes =
       !keepsAlive || !framer.isComplete || inputEnded || worker.isDraining || phase != .exchange
+    let head = head
     let form =
       phase == .exchange ? ErrorPages.form(head.readableBytesUInt8Span, parser.block) : .text
     openOut()
@@ -160,7 +165,8 @@ extension ClientConnection {
     MessageWriter.writeLocal(
       MessageWriter.LocalAnswer(
         status: status, reason: reason, isHead: parser.method == .head, closes: closes,
-        saysKeepAlive: parser.minorVersion == 0, location: location, id: requestName, form: form),
+        saysKeepAlive: parser.minorVersion == 0, location: location, id: requestName, form: form,
+        content: content),
       pages: worker.errorPages, to: &out)
     // It is noted while it is known who failed to answer.
     octetsOut += UInt64(out.readableBytes - begun)
@@ -174,7 +180,8 @@ extension ClientConnection {
   /// A body that is here as a whole need not cost the client its connection.
   private func skipBufferedBody() {
     guard phase == .exchange, !framer.isComplete else { return }
-    let skipped = try? framer.advance(over: input.readableBytesUInt8Span)
+    let octets = input
+    let skipped = try? framer.advance(over: octets.readableBytesUInt8Span)
     consumeInput(skipped ?? 0)
   }
 

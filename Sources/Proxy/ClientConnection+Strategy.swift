@@ -35,6 +35,7 @@ extension ClientConnection {
   /// Finds the unit of the request, if there is a choice to make for it.
   func identify() {
     guard let service, way != .sideOnly, service.versions.count > 1, issued == nil else { return }
+    let head = head
     if let own = service.sticky.unit(of: parser.block, head.readableBytesUInt8Span) {
       unit = own
     } else if let name = service.sticky.issuedCookie {

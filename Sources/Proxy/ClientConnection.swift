@@ -235,7 +235,8 @@ final class ClientConnection: StreamHandler {
     defer { isProcessing = false }
     while phase == .head, input.readableBytes > 0 {
       do {
-        guard try parser.parse(input.readableBytesUInt8Span) else {
+        let octets = input
+        guard try parser.parse(octets.readableBytesUInt8Span) else {
           if watch == .idle { set(.readHead, worker.spans.readHead) }
           break
         }

@@ -6,8 +6,10 @@ import TrafficRouting
 enum MessageWriter {
   /// What a request head needs besides the client's own lines.
   struct RequestEdit {
-    /// Lines of the router's own, each with its CRLF: where the request came from, its name.
+    /// Lines of the router's own, each with its CRLF: where the request came from, and more.
     let lines: ByteBuffer
+    /// The name that the router made for the request, which is written besides.
+    var name: RequestWords?
     /// What of the client's those stand for.
     var replaced: ReplacedFields = []
     /// They name the host that the client asked for.
@@ -45,6 +47,7 @@ enum MessageWriter {
         out.copy($0, of: bytes)
       }
       out.writeImmutableBuffer(edit.lines)
+      if let name = edit.name { out.writeRequestID(name) }
       if !edit.saysHost, !parser.authority.isEmpty {
         out.writeStaticString("X-Forwarded-Host: ")
         out.copy(parser.authority, of: bytes)
@@ -127,12 +130,16 @@ enum MessageWriter {
     /// The request's name.
     var id: String?
     var form = ErrorPages.Form.text
+    /// Instead of what the status and the reason say.
+    var content: String?
   }
 
   static func writeLocal(_ answer: LocalAnswer, pages: ErrorPages, to out: inout ByteBuffer) {
     let phrase = phrase(of: answer.status)
-    let body = pages.body(
-      answer.status, phrase, reason: answer.reason, id: answer.id, form: answer.form)
+    let body =
+      answer.content.map { (type: "application/octet-stream", octets: $0) }
+      ?? pages.body(
+        answer.status, phrase, reason: answer.reason, id: answer.id, form: answer.form)
     out.writeString("HTTP/1.1 \(answer.status) \(phrase)\r\nContent-Type: \(body.type)\r\n")
     out.writeStaticString("Cache-Control: no-store\r\n")
     if answer.status == 503 { out.writeStaticString("Retry-After: 1\r\n") }
@@ -150,6 +157,7 @@ enum MessageWriter {
 
   private static func phrase(of status: Int) -> String {
     switch status {
+    case 200: "OK"
     case 308: "Permanent Redirect"
     case 400: "Bad Request"
     case 404: "Not Found"
@@ -170,6 +178,16 @@ extension ByteBuffer {
   @inline(__always)
   fileprivate mutating func copy(_ range: Range<Int>, of bytes: UnsafeRawBufferPointer) {
     writeBytes(UnsafeRawBufferPointer(rebasing: bytes[range]))
+  }
+
+  /// `X-Request-Id` with its CRLF, in one piece.
+  fileprivate mutating func writeRequestID(_ words: RequestWords) {
+    writeStaticString("X-Request-Id: ")
+    writeMultipleIntegers(
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.high >> 32)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.high)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.low >> 32)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.low)), UInt16(0x0D0A))
   }
 
   fileprivate mutating func writeLength(_ length: UInt64) {

@@ -132,11 +132,16 @@ final class TableKeeper: @unchecked Sendable {
     var addresses: [Endpoint: SocketAddress] = [:]
     for endpoint in tables.flatMap(\.endpoints) where addresses[endpoint] == nil {
       do {
-        addresses[endpoint] = try SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
+        addresses[endpoint] =
+          if let path = endpoint.socket {
+            try SocketAddress(unixDomainSocketPath: path)
+          } else {
+            try SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
+          }
       } catch {
         throw PortError(
           "The router refuses the table", fault: .traffic, retry: .never,
-          causes: ["\(endpoint.host) is not a literal address"])
+          causes: ["\(endpoint.socket ?? endpoint.host) is no address"])
       }
     }
     return addresses

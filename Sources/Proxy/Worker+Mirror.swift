@@ -26,7 +26,7 @@ extension Worker {
     MessageWriter.writeRequest(
       client.parser, head: client.head,
       edit: MessageWriter.RequestEdit(
-        lines: own.lines, replaced: own.replaced, saysHost: own.saysHost,
+        lines: own.lines, name: own.name, replaced: own.replaced, saysHost: own.saysHost,
         fallbackHost: instance.endpoint.host, upgrades: false, framing: client.framing,
         isCopy: true),
       to: &message)

@@ -44,9 +44,12 @@ struct Production: Composition {
     let migrations = try ProcessMigrationRunner(
       stateDirectory: options.state, secrets: SecretFiles(directory: options.state + "/secrets"),
       time: SystemTime(), logger: logger)
+    var world = try world(
+      options, journal, source, platform, migrations, supervisor.director, logger)
+    let certificates = CertificateDesk(options, logger: logger)
+    if options.tls != nil { world.certificates = certificates }
     let controlPlane = ControlPlane(
-      world: try world(
-        options, journal, source, platform, migrations, supervisor.director, logger),
+      world: world,
       settings: await settings(options, source)
     ) { await supervisor.status() }
     try await controlPlane.start()
@@ -61,6 +64,7 @@ struct Production: Composition {
     var configuration = ServiceGroupConfiguration(
       services: [
         .init(service: supervisor), .init(service: controlPlane), .init(service: server),
+        .init(service: certificates),
         .init(
           service: Housekeeping(platform: platform, migrations: migrations, logger: logger)),
       ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
@@ -84,7 +88,7 @@ struct Production: Composition {
   private func platform(_ options: ServeOptions, _ logger: Logger) throws -> ProcessPlatform {
     try ProcessPlatform(
       stateDirectory: options.state, secrets: SecretFiles(directory: options.state + "/secrets"),
-      time: SystemTime(), logger: logger)
+      time: SystemTime(), keeper: [Self.executable, "keep-sockets"], logger: logger)
   }
 
   private func world(
@@ -166,14 +170,19 @@ struct Production: Composition {
       stateDirectory: directory)
     if let threads = options.threads { configuration.threads = threads }
     configuration.takesOver = options.takesOver
+    let folder = CertificateDesk.folder(in: options.state)
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     configuration.tls = options.tls.map { tls in
       let pairs = tls.certificates.map { files in
         CertificateSource.pair(certificate: files.certificate, key: files.key)
       }
       return TLSListening(
         host: tls.listen.host, port: tls.listen.port,
-        certificates: pairs + (tls.folder.map { [.directory($0)] } ?? []), redirects: tls.redirects)
+        certificates: pairs + (tls.folder.map { [.directory($0)] } ?? []) + [.directory(folder)],
+        redirects: tls.redirects)
     }
+    configuration.certificateFolder = folder
     configuration.metrics = options.metrics
     configuration.accessLog = options.requests.accessLog
     configuration.errorPages = options.requests.errorPages
@@ -216,6 +225,15 @@ struct Production: Composition {
     }
   }
 
+  // MARK: Sockets
+
+  func keepSockets() async throws {
+    segue_release_program_pages()
+    // Passed descriptors begin at 3 (sd_listen_fds(3)). The call blocks this thread for good, which is
+    // what this process is for.
+    SocketKeeper.serve(3)
+  }
+
   // MARK: Down
 
   /// Stops the daemon, then every instance, then the proxy: in this order nothing is started anew.
@@ -231,6 +249,7 @@ struct Production: Composition {
         _ = try await platform.stop(instance, deadline: .seconds(10))
       }
       let proxy = try await ProxySupervisor.stop(state: state)
+      try await ProcessPlatform.stopKeeper(stateDirectory: state)
       let count = running.count == 1 ? "1 instance" : "\(running.count) instances"
       return "stopped the daemon, \(count)\(proxy ? " and the proxy" : "")"
     } catch let error as PortError {

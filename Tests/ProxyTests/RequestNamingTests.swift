@@ -14,7 +14,7 @@ import TrafficRouting
     let backend = try Backend.http { request, socket in try socket.answer(body: request.head) }
     defer { backend.stop() }
     var text = ""
-    try await withProxy(configured: { $0.naming = naming }) { proxy in
+    try await withProxy(naming: naming) { proxy in
       try await proxy.route([backend.port])
       text = try await onThread {
         let head = ["GET / HTTP/1.1", "Host: a.test"] + lines
@@ -119,7 +119,7 @@ import TrafficRouting
     }
     try write("<p>gone: {{reason}}", "4xx.html")
     try write("not a page", "notes.txt")
-    try await withProxy(configured: { $0.errorPages = directory }) { proxy in
+    try await withProxy(errorPages: directory) { proxy in
       let request = "GET / HTTP/1.1\r\nHost: a.test\r\nAccept: text/html\r\n\r\n"
       let before = try await onThread { try proxy.connect().ask(request) }
       #expect(before.text == "<p>gone: no service has this host and path")
@@ -164,7 +164,8 @@ import TrafficRouting
     let directory = try Fixture.temporaryDirectory()
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let path = directory + "/access.log"
-    try await withProxy(configured: { $0.accessLog = path }) { proxy in
+    // One event loop, so that the lines come in the order of the requests.
+    try await withProxy(threads: 1, accessLog: path) { proxy in
       try await proxy.route([backend.port])
       let received = try await onThread {
         let client = try proxy.connect()
