@@ -127,6 +127,11 @@ bench-analysis: bootstrap ## Measure how soon and how wrongly releases are judge
 	swift build --configuration release --scratch-path .build-release --product segue-bench-analysis
 	$(release)/segue-bench-analysis Benchmarks/results/analysis.json
 
+.PHONY: bench-analysis-cost
+bench-analysis-cost: bootstrap ## Measure what judging 1,000 rollouts at once costs
+	swift build --configuration release --scratch-path .build-release --product segue-bench-analysis
+	$(release)/segue-bench-analysis cost
+
 .PHONY: simulate
 simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others
 	swift build --configuration release --scratch-path .build-release --product segue-simulate

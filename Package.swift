@@ -116,6 +116,11 @@ let package = Package(
         "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, nioCore, nioPosix, nioSSL,
       ],
       swiftSettings: strict),
+      name: "MetricSources",
+      dependencies: ["SegueModel", "Ports", "CLinux", nioCore, nioHTTP1, nioPosix],
+      swiftSettings: strict),
+    .target(
+      name: "AnalysisImport", dependencies: ["CanaryAnalysis", yams], swiftSettings: strict),
     .target(
       name: "ProcessPlatform",
       dependencies: ["SegueModel", "Ports", "SecretMasking", "CLinux", logging],
@@ -184,7 +189,8 @@ let package = Package(
       name: "segue-bench-engine", dependencies: ["SegueModel", "RolloutEngine", "Ports"],
       swiftSettings: strict),
     .executableTarget(
-      name: "segue-bench-analysis", dependencies: ["CanaryAnalysis"], swiftSettings: strict),
+      name: "segue-bench-analysis", dependencies: ["SegueModel", "CanaryAnalysis"],
+      swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
@@ -284,6 +290,13 @@ let package = Package(
     .testTarget(
       name: "CommandsTests",
       dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MetricSourcesTests",
+      dependencies: ["SegueModel", "Ports", "MetricSources", nioCore, nioHTTP1, nioPosix],
+      swiftSettings: strict),
+    .testTarget(
+      name: "AnalysisImportTests", dependencies: ["CanaryAnalysis", "AnalysisImport"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(

@@ -11,6 +11,7 @@ enum ImportRules {
   static let adapters: Set = [
     "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "Proxy", "ControlServer",
     "ControlClient", "HTTPProbe", "CertificateIssuing", "Notifications", "ForgeLink",
+    "MetricSources", "AnalysisImport",
   ]
 
   /// Files of the core that may import more, and why.
@@ -20,6 +21,13 @@ enum ImportRules {
     // Logarithms and their like, which the standard library lacks.
     "Sources/TrafficRouting/StickySplit.swift": ["Glibc", "Darwin"],
     "Sources/RolloutEngine/Advice.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/Calibration.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/CanaryVerdict.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/QuantileComparison.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/RatioInterval.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/ShadowVerdict.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/VerdictReport.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/WatchedMetric.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/KayentaJudge.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/LatencyTest.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/Means.swift": ["Glibc", "Darwin"],
