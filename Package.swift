@@ -42,6 +42,7 @@ let package = Package(
     .executable(name: "segue-simulate", targets: ["segue-simulate"]),
     .executable(name: "segue-bench-engine", targets: ["segue-bench-engine"]),
     .executable(name: "segue-bench-analysis", targets: ["segue-bench-analysis"]),
+    .executable(name: "segue-bench-evidence", targets: ["segue-bench-evidence"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -82,6 +83,9 @@ let package = Package(
     .target(name: "SpecFile", dependencies: ["SegueModel", yams], swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
+      swiftSettings: strict),
+    .target(
+      name: "EvidenceStore", dependencies: ["SegueModel", "Ports", "Evidence", grdb],
       swiftSettings: strict),
     .target(
       name: "PipelineRunner",
@@ -150,6 +154,9 @@ let package = Package(
       swiftSettings: strict),
     .executableTarget(
       name: "segue-bench-analysis", dependencies: ["CanaryAnalysis"], swiftSettings: strict),
+    .executableTarget(
+      name: "segue-bench-evidence",
+      dependencies: ["SegueModel", "Ports", "Evidence", "EvidenceStore"], swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
@@ -169,6 +176,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "EvidenceStoreTests", dependencies: ["SegueModel", "Evidence", "EvidenceStore"],
       swiftSettings: strict),
     .testTarget(
       name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),

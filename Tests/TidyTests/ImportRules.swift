@@ -10,7 +10,7 @@ enum ImportRules {
   /// Each knows the core and one piece of the world, and none knows another.
   static let adapters: Set = [
     "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "Proxy", "ControlServer",
-    "ControlClient", "HTTPProbe",
+    "ControlClient", "HTTPProbe", "EvidenceStore", "Provenance",
   ]
 
   /// Files of the core that may import more, and why.
