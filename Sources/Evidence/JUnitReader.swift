@@ -41,6 +41,8 @@ struct JUnitCollector: XMLHandler {
   private(set) var declared = 0
 
   private var suites: [Suite] = []
+  /// The names of the open suites, joined.
+  private var suitePath = ""
   private var current: Draft?
   private var verdict: Verdict?
   private var depth = 0
@@ -95,6 +97,7 @@ struct JUnitCollector: XMLHandler {
         Suite(
           name: attributes["name"] ?? "", file: attributes["file"] ?? attributes["filepath"],
           declared: attributes["tests"].flatMap { Int($0) } ?? 0))
+      joinSuites()
     case "testcase":
       guard cases.count < Self.caseLimit else {
         throw .invalid(line: line, reason: "it lists more than \(Self.caseLimit) test cases")
@@ -116,6 +119,7 @@ struct JUnitCollector: XMLHandler {
     case "testsuite":
       let suite = suites.removeLast()
       if !suite.hasSuites { declared += suite.declared }
+      joinSuites()
     case "testcase":
       if let draft = current { add(finished(draft)) }
       current = nil
@@ -124,6 +128,10 @@ struct JUnitCollector: XMLHandler {
       verdict = nil
       judge(ended)
     }
+  }
+
+  private mutating func joinSuites() {
+    suitePath = suites.map(\.name).filter { !$0.isEmpty }.joined(separator: " > ")
   }
 
   private mutating func judge(_ verdict: Verdict) {
@@ -156,12 +164,14 @@ struct JUnitCollector: XMLHandler {
 
   private func finished(_ draft: Draft) -> TestCase {
     let attributes = draft.attributes
-    let names = suites.map(\.name).filter { !$0.isEmpty }
     let file = attributes["file"] ?? suites.last { $0.file != nil }?.file
     let status = Self.status(of: draft)
+    let nearest = suites.last { !$0.name.isEmpty }?.name
+    var className = attributes["classname"] ?? attributes["class"] ?? file ?? nearest ?? ""
+    // Neighbours share a class: one copy of its name serves them all.
+    if let last = cases.last?.className, last == className { className = last }
     return TestCase(
-      suite: names.joined(separator: " > "),
-      className: attributes["classname"] ?? attributes["class"] ?? file ?? names.last ?? "",
+      suite: suitePath, className: className,
       name: attributes["name"] ?? "(without a name)", file: file, status: status,
       message: (status == .failed ? draft.message : draft.reason) ?? "",
       time: Self.time(attributes["time"]))

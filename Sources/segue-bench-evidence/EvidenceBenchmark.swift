@@ -127,7 +127,7 @@ import SegueModel
     for test in 0..<tests {
       let name = "suite \(test % 100) > case \(test)"
       let noise = (commit &* 7_919 &+ test &* 104_729) % 997
-      let isBroken = commit % 50 == test % 50 && test % 2 == 0
+      let isBroken = commit % 50 == test % 50
       let isFlaky = test % 20 == 3 && noise < 20
       if test % 100 == 50, commit < commits - 10 { continue }
       let message = "expected 1 but was \(commit)"
