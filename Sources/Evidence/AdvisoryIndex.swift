@@ -18,7 +18,7 @@ public struct AdvisoryIndex: Sendable {
       let ecosystem = String(affected.ecosystem.prefix { $0 != ":" })
       return Key(
         ecosystem: ecosystem,
-        name: ecosystem == "PyPI" ? PackageURL.normalizedPython(affected.name) : affected.name)
+        name: PackageURL.comparable(affected.name, in: ecosystem))
     }
     for key in Set(keys) { advisories[key, default: []].append(advisory) }
   }
