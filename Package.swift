@@ -88,6 +88,8 @@ let package = Package(
       name: "EvidenceStore", dependencies: ["SegueModel", "Ports", "Evidence", grdb],
       swiftSettings: strict),
     .target(
+      name: "Provenance", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
+    .target(
       name: "PipelineRunner",
       dependencies: ["SegueModel", "Ports", "Evidence", "SecretMasking", "CLinux", crypto],
       swiftSettings: strict),
@@ -179,6 +181,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "EvidenceStoreTests", dependencies: ["SegueModel", "Evidence", "EvidenceStore"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ProvenanceTests", dependencies: ["SegueModel", "Ports", "Provenance"],
       swiftSettings: strict),
     .testTarget(
       name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
