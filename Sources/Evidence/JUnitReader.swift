@@ -189,14 +189,21 @@ struct JUnitCollector: XMLHandler {
     return draft.skipped || words.contains { skips.contains($0) } ? .skipped : .passed
   }
 
-  /// pytest tells a teardown that failed as a second case of a test that passed: that is one test,
-  /// and it failed.
+  /// pytest names no two tests alike, so cases of one name after another are one test: a teardown
+  /// that failed after it passed, or runs again by pytest-rerunfailures, which leaves the failures
+  /// before the last run out. Only a test that failed is run again, so one that ends well is flaky.
   private mutating func add(_ test: TestCase) {
-    if test.status == .failed, current?.errored == true, current?.failed == false,
-      let last = cases.last, last.status == .passed, last.name == test.name,
-      last.className == test.className, last.suite == test.suite
-    {
+    guard let last = cases.last, last.name == test.name, last.className == test.className,
+      last.suite == test.suite
+    else { return cases.append(test) }
+    let isTeardown = current?.errored == true && current?.failed == false
+    let isPytest = suites.last?.name == "pytest"
+    if test.status == .failed, isTeardown || isPytest, last.status != .failed {
       cases[cases.count - 1] = test
+    } else if isPytest, test.status == .passed, last.status == .passed || last.status == .flaky {
+      cases[cases.count - 1].status = .flaky
+      cases[cases.count - 1].message = "was run again, and the report leaves out why"
+      cases[cases.count - 1].time = test.time
     } else {
       cases.append(test)
     }
