@@ -11,12 +11,15 @@ DESTDIR ?=
 ONLY ?=
 # The worlds of `make simulate`: 130,000 of them hold more than a million rollouts.
 SEEDS ?= 1..130000
+# How long `make fuzz` fuzzes each target, and which; empty for all.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 # Anything here makes `make check-instructions` agree to the figure that it finds.
 UPDATE ?=
 
 debug := .build/debug
 release := .build-release/release
-swift_sources := Package.swift Sources Tests
+swift_sources := Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources/segue-fuzz
 bindir := $(PREFIX)/bin
 unitdir := $(PREFIX)/lib/systemd/system
 mandir := $(PREFIX)/share/man/man1
@@ -104,6 +107,11 @@ bench-proxy: release ## Compare the proxy with nginx, HAProxy, Envoy, Caddy and 
 	@Scripts/bootstrap --bench
 	@Benchmarks/proxy/bench_proxy.py
 
+.PHONY: bench-slow-clients
+bench-slow-clients: release ## Measure what 5,000 slow clients cost everybody else (2 minutes)
+	@Scripts/bootstrap --bench
+	@Benchmarks/proxy/slow_clients.py
+
 .PHONY: check-instructions
 check-instructions: release ## Check how many instructions a proxied request takes; UPDATE=1 agrees to it
 	@Scripts/bootstrap --bench
@@ -129,6 +137,14 @@ simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B fo
 	swift build --configuration release --scratch-path .build-release --product segue-simulate
 	$(release)/segue-simulate $(SEEDS)
 
+.PHONY: fuzz
+fuzz: bootstrap ## Fuzz what reads foreign octets; FUZZ_SECONDS=60 each, FUZZ_TARGETS="http2 diff"
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ_TARGETS='$(FUZZ_TARGETS)' Scripts/fuzz
+
+.PHONY: fuzz-corpus
+fuzz-corpus: bootstrap ## Keep what `make fuzz` found beyond what is in Fuzzing/Corpus
+	FUZZ_TARGETS='$(FUZZ_TARGETS)' Scripts/fuzz --merge
+
 .PHONY: docs
 docs: build-tests ## Check the documentation's links and write the man pages into .build/man
 	swift test --skip-build --disable-xctest --filter DocumentationTests 2>&1 | $(quietly)
@@ -139,7 +155,7 @@ install: ## Install what `make release` built, under PREFIX (/usr/local) and DES
 	@test -x $(release)/segue || { echo "There is nothing to install yet: run 'make release' first."; exit 1; }
 	install -D -m 0755 $(release)/segue $(DESTDIR)$(bindir)/segue
 	mkdir -p $(addprefix $(DESTDIR),$(unitdir) $(mandir) $(bashdir) $(zshdir) $(fishdir))
-	for unit in Packaging/systemd/*.service; do \
+	for unit in Packaging/systemd/*; do \
 	  sed 's|/usr/local/bin/|$(bindir)/|g' "$$unit" > "$(DESTDIR)$(unitdir)/$${unit##*/}"; \
 	done
 	$(release)/segue --generate-completion-script bash > $(DESTDIR)$(bashdir)/segue
@@ -151,8 +167,8 @@ install: ## Install what `make release` built, under PREFIX (/usr/local) and DES
 uninstall: ## Remove what `make install` put there; state directories stay
 	rm -f $(DESTDIR)$(bindir)/segue $(DESTDIR)$(bashdir)/segue $(DESTDIR)$(zshdir)/_segue \
 	  $(DESTDIR)$(fishdir)/segue.fish $(DESTDIR)$(mandir)/segue.1 $(DESTDIR)$(mandir)/segue-*.1
-	for unit in Packaging/systemd/*.service; do rm -f "$(DESTDIR)$(unitdir)/$${unit##*/}"; done
+	for unit in Packaging/systemd/*; do rm -f "$(DESTDIR)$(unitdir)/$${unit##*/}"; done
 
 .PHONY: clean
 clean: ## Remove everything that was built
-	rm -rf .build .build-release
+	rm -rf .build .build-release .build-fuzz

@@ -29,6 +29,8 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=8192;
     location = /large {{ alias {folder}/large; }}
+    # Takes the whole body of a request before it asks itself for the answer.
+    location /slow {{ proxy_pass http://127.0.0.1:{port}/; }}
     location / {{ return 200 "{small}"; }}
   }}
 }}
@@ -44,7 +46,8 @@ class Backend:
 
 
 def start(nursery, core):
-    """Serves the small body everywhere and 64 KiB at /large, on the load's core."""
+    """Serves the small body everywhere and 64 KiB at /large, on the load's core; at /slow it waits
+    for the end of a request."""
     folder = nursery.folder("backend")
     port = free_port()
     (folder / "large").write_bytes(LARGE_BODY)

@@ -23,9 +23,9 @@ class Load:
     p99: float
 
 
-def wrk(nursery, core, url, seconds, headers=()):
-    """Closed-loop load over 64 connections from one thread."""
-    command = ["wrk", "--threads", "1", "--connections", CONNECTIONS, "--duration", f"{seconds}s"]
+def wrk(nursery, core, url, seconds, headers=(), connections=CONNECTIONS):
+    """Closed-loop load over 64 connections, or another number, from one thread."""
+    command = ["wrk", "--threads", "1", "--connections", connections, "--duration", f"{seconds}s"]
     command += ["--timeout", "10s", "--latency", "--script", HERE / "load.lua"]
     for header in headers:
         command += ["--header", header]
@@ -77,9 +77,11 @@ def _run(nursery, core, command, limit):
 class Crowd:
     """Idle keep-alive connections, each of which has had one answer; held by another process."""
 
+    script = "hold_connections.py"
+
     def __init__(self, nursery, core, port, count):
         self.nursery = nursery
-        script = HERE / "hold_connections.py"
+        script = HERE / self.script
         self.child = nursery.start(
             [sys.executable, script, port, count], nursery.directory / "crowd.log", core,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -97,4 +99,10 @@ class Crowd:
         line = self.child.stdout.readline().decode().strip()
         if line != f"{what} {count}":
             log = self.child.log.read_text(errors="replace")[-500:]
-            raise BenchError(f"of {count} idle connections: {line or 'no word'}. {log}")
+            raise BenchError(f"of {count} connections: {line or 'no word'}. {log}")
+
+
+class SlowCrowd(Crowd):
+    """Clients that send an octet now and then; who is hung up on comes again."""
+
+    script = "drip_connections.py"

@@ -150,6 +150,8 @@ static _Noreturn void become(const struct child *child) {
   if (request->new_process_group && setpgid(0, 0) < 0) {
     fail(child->report, SEGUE_STAGE_SESSION);
   }
+  // It runs all the same if it cannot step back.
+  if (request->niceness > 0) (void)!nice(request->niceness);
   if (request->parent_death_signal != 0) {
     if (prctl(PR_SET_PDEATHSIG, request->parent_death_signal) < 0) {
       fail(child->report, SEGUE_STAGE_PARENT_DEATH);

@@ -14,6 +14,10 @@ const size_t SEGUE_H2_LOST = SIZE_MAX - 1;
 /// block beyond it would be dropped without a word, so it is twice what readers of HTTP/1.1 take.
 #define MAXIMUM_BLOCK 131072
 
+/// libnghttp2 counts a CONTINUATION frame anew each time that a piece of its head of nine octets comes.
+/// This leaves the eight frames that it allows by default, in the smallest pieces there are.
+#define MAXIMUM_CONTINUATIONS (8 * 9)
+
 struct segue_h2_session {
   nghttp2_session *inner;
   struct segue_h2_callbacks callbacks;
@@ -192,6 +196,7 @@ segue_h2_session *segue_h2_new(
     // A closed stream is kept only to order others by it, which RFC 9113 no longer does.
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_send_header_block_length(option, MAXIMUM_BLOCK);
+    nghttp2_option_set_max_continuations(option, MAXIMUM_CONTINUATIONS);
     result = is_server
                  ? nghttp2_session_server_new2(&session->inner, inner_callbacks, session, option)
                  : nghttp2_session_client_new2(&session->inner, inner_callbacks, session, option);

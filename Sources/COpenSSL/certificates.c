@@ -112,10 +112,17 @@ struct segue_octets segue_certificate_names(const X509 *certificate) {
   return drain(bio, true);
 }
 
-int64_t segue_certificate_expiry(const X509 *certificate) {
+static int64_t seconds(const ASN1_TIME *moment) {
   struct tm time;
-  if (!ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time)) return -1;
-  return timegm(&time);
+  return ASN1_TIME_to_tm(moment, &time) ? timegm(&time) : -1;
+}
+
+int64_t segue_certificate_begin(const X509 *certificate) {
+  return seconds(X509_get0_notBefore(certificate));
+}
+
+int64_t segue_certificate_expiry(const X509 *certificate) {
+  return seconds(X509_get0_notAfter(certificate));
 }
 
 struct segue_octets segue_key_generate(void) {

@@ -10,6 +10,9 @@ public protocol Composition: Sendable {
   /// Has a proxy of this very binary take over from the one that runs with `state`; says which did from
   /// which. Returns when the new one serves; the old one may still be finishing what it has.
   func upgradeProxy(state: String, controlSocket: String) async throws -> String
+  /// Keeps open, for every control plane to come, the sockets it is given through descriptor 3; until
+  /// it is killed.
+  func keepSockets() async throws
   /// Stops the control plane, every instance and the proxy of a state directory; says what it
   /// stopped.
   func down(state: String) async throws -> String
@@ -41,11 +44,15 @@ public struct ServeOptions: Hashable, Sendable {
   public var embeddedRemote: Bool
   /// Where the proxy tells its figures: `HOST:PORT` or `unix:/path`; `nil`: nowhere.
   public var metrics: String?
+  /// How the proxy speaks TLS; `nil`: not at all.
+  public var tls: TLSOptions?
+  public var requests: RequestOptions
 
   public init(
     state: String, source: String, listen: ListenAddress = ListenAddress(),
     pollInterval: Milliseconds = .seconds(2), parallelSteps: Int? = nil,
-    embeddedRemote: Bool = true, metrics: String? = nil
+    embeddedRemote: Bool = true, metrics: String? = nil, tls: TLSOptions? = nil,
+    requests: RequestOptions = RequestOptions()
   ) {
     self.state = state
     self.source = source
@@ -54,6 +61,8 @@ public struct ServeOptions: Hashable, Sendable {
     self.parallelSteps = parallelSteps
     self.embeddedRemote = embeddedRemote
     self.metrics = metrics
+    self.tls = tls
+    self.requests = requests
   }
 
   /// The control API's socket.
@@ -68,9 +77,16 @@ public struct ServeOptions: Hashable, Sendable {
       "\(pollInterval.count)ms",
     ]
     if let parallelSteps { arguments += ["--parallel", "\(parallelSteps)"] }
-    if let metrics { arguments += ["--metrics", metrics] }
+    arguments += proxyArguments
     arguments.append(embeddedRemote ? "--embedded-remote" : "--no-embedded-remote")
     return arguments
+  }
+}
+
+extension ServeOptions {
+  /// What the proxy is told as well, as both say it.
+  public var proxyArguments: [String] {
+    (metrics.map { ["--metrics", $0] } ?? []) + (tls?.arguments ?? []) + requests.arguments
   }
 }
 
@@ -89,10 +105,12 @@ public struct ProxyOptions: Hashable, Sendable {
   public var metrics: String?
   /// `nil`: no TLS.
   public var tls: TLSOptions?
+  public var requests: RequestOptions
 
   public init(
     listen: ListenAddress, controlSocket: String, state: String, threads: Int? = nil,
-    takesOver: Bool = false, metrics: String? = nil, tls: TLSOptions? = nil
+    takesOver: Bool = false, metrics: String? = nil, tls: TLSOptions? = nil,
+    requests: RequestOptions = RequestOptions()
   ) {
     self.listen = listen
     self.controlSocket = controlSocket
@@ -101,6 +119,54 @@ public struct ProxyOptions: Hashable, Sendable {
     self.takesOver = takesOver
     self.metrics = metrics
     self.tls = tls
+    self.requests = requests
+  }
+}
+
+/// What the proxy says of requests, to whom, and whom it believes.
+public struct RequestOptions: Hashable, Sendable {
+  public enum Traces: String, Hashable, Sendable, CaseIterable {
+    /// `traceparent` goes on as it came.
+    case pass
+    /// A request without one gets one that is not sampled.
+    case begin
+    /// The same, sampled.
+    case sample
+  }
+
+  /// A file that gets a line for each request; `nil`: none.
+  public var accessLog: String?
+  /// A directory with pages such as `502.html`; `nil`: the proxy's own.
+  public var errorPages: String?
+  /// Networks of proxies before this one, such as `10.0.0.0/8`.
+  public var trusted: [String]
+  public var ids: Bool
+  /// `Forwarded` (RFC 7239) as well.
+  public var forwarded: Bool
+  public var traces: Traces
+
+  public init(
+    accessLog: String? = nil, errorPages: String? = nil, trusted: [String] = [], ids: Bool = true,
+    forwarded: Bool = false, traces: Traces = .pass
+  ) {
+    self.accessLog = accessLog
+    self.errorPages = errorPages
+    self.trusted = trusted
+    self.ids = ids
+    self.forwarded = forwarded
+    self.traces = traces
+  }
+
+  /// The arguments of `segue proxy` and `segue serve` that say the same.
+  public var arguments: [String] {
+    var arguments: [String] = []
+    if let accessLog { arguments += ["--access-log", accessLog] }
+    if let errorPages { arguments += ["--error-pages", errorPages] }
+    for network in trusted { arguments += ["--trust", network] }
+    if !ids { arguments.append("--no-request-ids") }
+    if forwarded { arguments.append("--forwarded") }
+    if traces != .pass { arguments += ["--traces", traces.rawValue] }
+    return arguments
   }
 }
 
@@ -120,6 +186,15 @@ public struct TLSOptions: Hashable, Sendable {
     self.certificates = certificates
     self.folder = folder
     self.redirects = redirects
+  }
+
+  /// The arguments of `segue proxy` and `segue serve` that say the same.
+  public var arguments: [String] {
+    var arguments = ["--tls-listen", "\(listen)"]
+    for pair in certificates { arguments += ["--certificate", "\(pair.certificate):\(pair.key)"] }
+    if let folder { arguments += ["--certificates", folder] }
+    if redirects { arguments.append("--redirect-to-tls") }
+    return arguments
   }
 }
 

@@ -123,7 +123,9 @@ struct Segue: ParsableCommand {
         ]),
       CommandGroup(
         name: "Run by Segue itself",
-        subcommands: [ServeCommand.self, ProxyCommand.self, HookCommand.self]),
+        subcommands: [
+          ServeCommand.self, ProxyCommand.self, KeepSocketsCommand.self, HookCommand.self,
+        ]),
     ])
 }
 

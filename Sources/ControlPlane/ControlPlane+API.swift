@@ -264,6 +264,9 @@ extension ControlError {
 }
 
 extension ServiceController {
+  /// A rollout has ended, and its receipt is not issued yet.
+  var awaitsReceipt: Bool { accounts.keys.contains { $0 != state.rollout?.id } }
+
   /// The rollout in progress, or one that has just ended and waits for its receipt.
   var newestRollout: RolloutID? {
     state.rollout?.id ?? accounts.keys.max { $0.rawValue < $1.rawValue }

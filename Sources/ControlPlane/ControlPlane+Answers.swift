@@ -51,6 +51,7 @@ extension ControlPlane {
   }
 
   public func receipt(_ rollout: RolloutID?) async throws -> Receipt {
+    await awaitReceipts()
     let issued = await receipts.issued
     guard let rollout else {
       guard let last = issued.last else {
@@ -72,6 +73,22 @@ extension ControlPlane {
     }
     return found
   }
+
+  /// A rollout that has just ended has its receipt a moment later, and whoever asks at that moment
+  /// means this one.
+  private func awaitReceipts() async {
+    let end = world.time.now() + Self.receiptPatience
+    while world.time.now() < end {
+      var isWaiting = false
+      for controller in controllers.values where await controller.awaitsReceipt {
+        isWaiting = true
+      }
+      guard isWaiting else { return }
+      try? await world.time.sleep(for: Milliseconds(10))
+    }
+  }
+
+  private static let receiptPatience = Milliseconds.seconds(5)
 
   // MARK: Explain
 
@@ -154,7 +171,7 @@ extension ControlPlane {
       return Standing(question, .wait, "It has not begun.")
     }
     if let rollout = state.rollout, rollout.to.id == release.id {
-      let phase = Self.status(of: rollout, state).phase
+      let phase = status(of: rollout, state).phase
       return Standing(question, .wait, "\(rollout.id) is in progress: \(phase).")
     }
     if state.live?.id == release.id { return liveStanding(question, state) }
@@ -235,7 +252,7 @@ extension ControlPlane {
   private static func advice(on service: ServiceSpec) -> [Finding] {
     let subject = "service \(service.name)"
     var findings: [Finding] = []
-    if service.route != nil, service.health.path == nil {
+    if !service.isWorker, service.health.path == nil, service.health.notify != true {
       findings.append(
         Finding(
           subject: subject, severity: .advice,

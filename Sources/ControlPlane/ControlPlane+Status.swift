@@ -14,11 +14,12 @@ extension ControlPlane {
     return ServiceStatus(
       key: state.key, live: state.live.map(summary),
       warm: state.warm.values.map { summary($0.release) }.sorted { $0.id < $1.id },
-      rollout: state.rollout.map { Self.status(of: $0, state) },
+      rollout: state.rollout.map { status(of: $0, state) },
       instances: state.orderedInstances.map { instance in
         InstanceStatus(
           id: instance.id, release: instance.release, phase: instance.phase.name,
-          port: instance.endpoint?.port, pid: running[instance.id]?.process.pid,
+          port: instance.endpoint.flatMap { $0.socket == nil ? $0.port : nil },
+          pid: running[instance.id]?.process.pid,
           since: instance.phase.since ?? startedAt, inFlight: report?.inFlight[instance.id] ?? 0)
       },
       versions: (report?.versions ?? []).map { version in
@@ -47,19 +48,20 @@ extension ControlPlane {
       subject: catalogue.record(of: release.id)?.acceptance.commit.subject ?? "")
   }
 
-  static func status(of rollout: Rollout, _ state: ServiceState) -> RolloutStatus {
-    let wait = waiting(rollout, state)
+  func status(of rollout: Rollout, _ state: ServiceState) -> RolloutStatus {
+    let wait = Self.waiting(rollout, state)
+    let judge = judges[state.key].flatMap { $0.rollout == rollout.id ? $0 : nil }
     var reason: String?
     if case .back(_, let why, _) = rollout.direction { reason = why }
     let share = state.split.sides.first { $0.release == rollout.to.id }?.weight
     return RolloutStatus(
       id: rollout.id, strategy: rollout.to.spec.strategy.name, from: rollout.from?.id,
       to: rollout.to.id, direction: rollout.isGoingBack ? "back" : "forward",
-      phase: "\(rollout.current.name): \(sentence(wait, rollout))", stage: rollout.stage + 1,
+      phase: "\(rollout.current.name): \(Self.sentence(wait, rollout))", stage: rollout.stage + 1,
       stages: rollout.stages.count, startedAt: rollout.startedAt, kind: rollout.kind.rawValue,
       startedBy: rollout.requestedBy, stageName: rollout.current.name,
       weight: share ?? Permille.none,
-      wait: wait, reason: reason)
+      wait: wait, reason: reason, judgement: judge?.verdict.map { "\($0)" })
   }
 
   private static func waiting(_ rollout: Rollout, _ state: ServiceState) -> WaitStatus {

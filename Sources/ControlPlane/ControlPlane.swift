@@ -29,6 +29,8 @@ public actor ControlPlane: Service {
   private var pipelineStorage: PipelineController?
   /// One controller of a kind is made at a time, so that none is made twice.
   private let making = SerialGate()
+  /// Of the rollouts that live traffic judges.
+  var judges: [ServiceKey: LiveJudge] = [:]
   /// What the rounds of ``watchDrift()`` need to remember.
   var driftMemory = DriftMemory()
   private let newControllers: AsyncStream<ServiceController>
@@ -146,6 +148,7 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchSource() }
       group.addTask { await self.watchRouter() }
       group.addTask { await self.watchDrift() }
+      group.addTask { await self.keepCertificates() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()
@@ -214,6 +217,7 @@ public actor ControlPlane: Service {
         let fresh = try await world.director.report()
         reports = Dictionary(fresh.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
         await receipts.sample(fresh)
+        await judge(fresh)
         troubles["proxy"] = nil
         await mendTables(expected, fresh)
       } catch {

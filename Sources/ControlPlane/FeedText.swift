@@ -9,10 +9,11 @@ enum FeedText {
     for record: Recorded<RolloutEvent>, key: ServiceKey, during rolling: ReleaseID?,
     catalogue: ReleaseCatalogue
   ) -> FeedItem? {
-    let strategy = rolling.flatMap { catalogue.record(of: $0)?.release?.spec }?
-      .service(key.service)?.strategy
+    let spec = rolling.flatMap { catalogue.record(of: $0)?.release?.spec }?
+      .service(key.service, in: key.environment)
     let said =
-      waiting(record.event, at: record.at, strategy) ?? moving(record.event, rolling)
+      waiting(record.event, at: record.at, spec?.strategy)
+      ?? sharing(record.event, spec?.sharedAddress) ?? moving(record.event, rolling)
       ?? migrating(record.event, at: record.at) ?? sentence(record.event)
     guard let (level, text, release, rollout) = said else { return nil }
     let commit = (release ?? rolling).flatMap { catalogue.record(of: $0)?.acceptance.commit.id }
@@ -110,6 +111,20 @@ enum FeedText {
       return (.info, "\(side.weight) of the traffic is to go to \(side.release)", nil, nil)
     default: return nil
     }
+  }
+
+  /// What a shift means where instances accept from one socket.
+  private static func sharing(_ event: RolloutEvent, _ address: SharedAddress?) -> Sentence? {
+    guard let address, case .shiftBegan(let split) = event else { return nil }
+    let text =
+      if split.holdLimit != nil {
+        "nobody serves now: connections to \(address) wait in its socket"
+      } else if split.sides.count > 1 {
+        "old and new instances accept from \(address) side by side"
+      } else {
+        "\(split.sides.first.map { "\($0.release)" } ?? "nothing") alone is to accept from \(address)"
+      }
+    return (.info, text, nil, nil)
   }
 
   private static func sentence(_ beside: Split.Beside) -> String {

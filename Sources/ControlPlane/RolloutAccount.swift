@@ -65,6 +65,10 @@ struct RolloutAccount {
     receipt.cost = price.map { Receipt.CostLine($0, for: receipt.extraInstanceTime) }
     receipt.warm = warm(price)
     receipt.contractDue = contractDue
+    receipt.uncounted = start.to.spec.sharedAddress.map { address in
+      "No request was counted: instances accept from one socket at \(address), with no proxy on the "
+        + "path, so that requests are not split between releases either."
+    }
     return receipt
   }
 

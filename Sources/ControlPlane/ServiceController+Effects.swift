@@ -53,7 +53,8 @@ extension ServiceController {
       let found = try await world.platform.start(
         InstanceStart(
           instance: id, key: key, release: release, directory: build.directory, run: spec.run,
-          environment: spec.environment, secrets: spec.secrets, limits: spec.limits))
+          environment: spec.environment, secrets: spec.secrets, limits: spec.limits,
+          listen: spec.listen, notifies: spec.health.notify))
       running[id] = found
       await record(.reportStarted(id, found.endpoint), completing: outbox)
       jobsContinuation.yield(.supervise(found))
@@ -140,18 +141,23 @@ extension ServiceController {
   // MARK: Drain and stop
 
   private func awaitDrain(_ id: InstanceID, until: Instant, outbox: String) async {
+    let deadlines = state.instances[id].flatMap { state.known($0.release) }?.spec.deadlines
     var remaining = 0
     while !Task.isCancelled {
       guard case .draining? = state.instances[id]?.phase else {
         return await record(.tick, completing: outbox)
       }
+      var end = until
       if let reports = try? await world.director.report(),
         let report = reports.first(where: { $0.key == key })
       {
         remaining = report.inFlight[id] ?? 0
         if remaining == 0 { break }
+        if let deadlines, let lasting = report.lasting, lasting[id] ?? 0 == 0 {
+          end = deadlines.drainEndOfRequests(until)
+        }
       }
-      guard world.time.now() < until else { break }
+      guard world.time.now() < end else { break }
       try? await world.time.sleep(for: Milliseconds(20))
     }
     guard !Task.isCancelled else { return }

@@ -78,7 +78,8 @@ extension ServiceController {
   private func answer(_ instance: RunningInstance, spec: ServiceSpec, upSince: Instant) async
     -> ProbeAnswer
   {
-    guard spec.route != nil else {
+    if spec.health.notify == true { return await self.notice(of: instance) }
+    guard !spec.isWorker else {
       let patience = spec.health.interval * Int64(spec.health.rise)
       return world.time.now() - upSince >= patience ? .pass : .fail("it has just started")
     }
@@ -90,9 +91,19 @@ extension ServiceController {
     do {
       switch try await world.platform.ownsListener(instance) {
       case .own: return .pass
-      case .nobody: return .fail("nothing listens on port \(instance.endpoint.port)")
-      case .stranger(let who): return .fail("port \(instance.endpoint.port) belongs to \(who)")
+      case .nobody: return .fail("nothing listens on \(instance.endpoint.place)")
+      case .stranger(let who): return .fail("\(instance.endpoint.place) belongs to \(who)")
       }
+    } catch {
+      return .fail("\(error)")
+    }
+  }
+
+  /// What an instance says of itself, instead of being asked.
+  private func notice(of instance: RunningInstance) async -> ProbeAnswer {
+    do {
+      return try await world.platform.hasNotified(instance)
+        ? .pass : .fail("it has not said READY=1 to $NOTIFY_SOCKET yet")
     } catch {
       return .fail("\(error)")
     }
@@ -101,7 +112,7 @@ extension ServiceController {
   /// The requests before the first one of a user's. Their answers do not matter, only that they were
   /// made: what is compiled, cached or connected at the first request is so afterwards.
   private func warmUp(_ instance: RunningInstance, spec: ServiceSpec) async {
-    guard let warmUp = spec.health.warmUp, spec.route != nil else { return }
+    guard let warmUp = spec.health.warmUp, !spec.isWorker else { return }
     let end = world.time.now() + spec.deadlines.warmUp
     for _ in 0..<max(0, warmUp.requests) {
       let left = end - world.time.now()

@@ -65,6 +65,8 @@ public struct Receipt: Hashable, Codable, Sendable {
   public var contractDue: Instant?
   /// What copies of requests have shown; `nil`: none was copied.
   public var mirror: MirrorReport?
+  /// Why no request of the service could be counted, in one sentence; `nil`: they were.
+  public var uncounted: String?
   /// SHA-256 of the receipt before, in hexadecimal; 64 zeros for the first.
   public var previous: String
   /// SHA-256 of this receipt's canonical JSON without this field.

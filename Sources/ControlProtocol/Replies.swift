@@ -205,13 +205,16 @@ public struct RolloutStatus: Hashable, Codable, Sendable {
   public var wait: WaitStatus?
   /// Why it is taken back.
   public var reason: String?
+  /// What live traffic says of it so far, in a sentence.
+  public var judgement: String?
 
   public init(
     id: RolloutID, strategy: String, from: ReleaseID?, to: ReleaseID, direction: String,
     phase: String, stage: Int, stages: Int, startedAt: Instant, kind: String? = nil,
     startedBy: String? = nil, stageName: String? = nil, weight: Permille? = nil,
-    wait: WaitStatus? = nil, reason: String? = nil
+    wait: WaitStatus? = nil, reason: String? = nil, judgement: String? = nil
   ) {
+    self.judgement = judgement
     self.id = id
     self.strategy = strategy
     self.from = from

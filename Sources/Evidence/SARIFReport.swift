@@ -28,6 +28,7 @@ public struct SARIFReport: Hashable, Sendable {
     public var securitySeverity: Double?
     public var message: String
     public var path: String?
+    /// From 1 on.
     public var line: Int?
     /// Somebody has accepted it, and nobody has rejected or is still reviewing that.
     public var isSuppressed: Bool
@@ -115,7 +116,8 @@ private struct SARIFRun {
       level: level(of: result, rule: rule), securitySeverity: severity(of: rule),
       message: message?.text("text") ?? stringFor(message, rule: rule) ?? "",
       path: place?["artifactLocation"]?.text("uri"),
-      line: place?["region"]?["startLine"]?.integer, isSuppressed: isSuppressed(result))
+      line: place?["region"]?["startLine"]?.integer.flatMap { $0 > 0 ? $0 : nil },
+      isSuppressed: isSuppressed(result))
   }
 
   private func identifier(of result: JSONTree) -> String? {

@@ -133,7 +133,9 @@ private struct DiffReader {
     guard (1...2).contains(numbers.count), numbers.allSatisfy({ (0...limit).contains($0) }) else {
       return nil
     }
-    return (numbers[0], numbers.count == 2 ? numbers[1] : 1)
+    let count = numbers.count == 2 ? numbers[1] : 1
+    // Only a hunk without lines stands before the first line.
+    return numbers[0] > 0 || count == 0 ? (numbers[0], count) : nil
   }
 
   /// The names in `diff --git a/x b/x`, which alone say them when only a mode changed. They are the

@@ -53,7 +53,7 @@ struct FieldList: Hashable {
     append(":status", [status / 100, status / 10 % 10, status % 10].map { UInt8(48 + $0) })
     for field in parser.block.fields where !field.isNamedByConnection {
       switch field.kind {
-      case .other, .host, .expect, .forwarded, .imitation:
+      case .other, .host, .expect, .forwarded, .imitation, .requestID, .trace:
         append(text, name: field.name, value: field.value)
       case .contentLength, .transferEncoding, .connection, .keepAlive, .proxyConnection, .upgrade,
         .te:

@@ -24,9 +24,16 @@ public struct HTTPProbe: Probe {
   public func check(_ endpoint: Endpoint, health: HealthSpec) async -> ProbeAnswer {
     let address: SocketAddress
     do {
-      address = try SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
+      address =
+        if let path = endpoint.socket {
+          try SocketAddress(unixDomainSocketPath: path)
+        } else {
+          try SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
+        }
     } catch {
-      return .fail("\(endpoint.host) is not an IP address")
+      return .fail(
+        endpoint.socket.map { "\($0) is too long for a socket's path" }
+          ?? "\(endpoint.host) is not an IP address")
     }
     if let path = health.path, !Self.isRequestTarget(path) {
       return .fail("the health path \(path) is not a valid request target")
@@ -63,7 +70,7 @@ public struct HTTPProbe: Probe {
         return channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHTTPClientHandlers()
           try channel.pipeline.syncOperations.addHandler(
-            ProbeHandler(path: path, host: "\(endpoint.host):\(endpoint.port)", answer: answer))
+            ProbeHandler(path: path, host: host(of: endpoint), answer: answer))
         }
       }
       .connect(to: address)
@@ -71,10 +78,11 @@ public struct HTTPProbe: Probe {
       switch result {
       case .failure(let error):
         answer.succeed(.fail(reason(error, endpoint: endpoint, timeout: health.timeout)))
-      case .success(let channel) where channel.localAddress == channel.remoteAddress:
+      case .success(let channel)
+      where endpoint.socket == nil && channel.localAddress == channel.remoteAddress:
         // TCP lets a socket connect to itself when the kernel happens to pick the very port that
         // nobody listens on as the source port (simultaneous open, RFC 9293 section 3.5).
-        answer.succeed(.fail("nobody listens on port \(endpoint.port)"))
+        answer.succeed(.fail("nobody listens on \(endpoint.place)"))
       case .success where health.path == nil:
         answer.succeed(.pass)
       case .success:
@@ -82,6 +90,11 @@ public struct HTTPProbe: Probe {
       }
     }
     return connected
+  }
+
+  /// A Unix socket has no name of its own, so the machine's stands for it (RFC 9110 section 7.2).
+  private static func host(of endpoint: Endpoint) -> String {
+    endpoint.socket == nil ? "\(endpoint.host):\(endpoint.port)" : "localhost"
   }
 
   /// Printable ASCII without blanks, beginning with `/` (RFC 9112 section 3.2.1); anything else could
@@ -95,11 +108,13 @@ public struct HTTPProbe: Probe {
   ) -> String {
     switch error {
     case ChannelError.connectTimeout:
-      "no connection to port \(endpoint.port) within \(timeout)"
+      "no connection to \(endpoint.place) within \(timeout)"
     case let error as IOError where error.errnoCode == ECONNREFUSED:
-      "connection refused on port \(endpoint.port)"
+      "connection refused on \(endpoint.place)"
+    case let error as IOError where error.errnoCode == ENOENT:
+      "there is no \(endpoint.place) yet"
     default:
-      "no connection to port \(endpoint.port): \(error)"
+      "no connection to \(endpoint.place): \(error)"
     }
   }
 }

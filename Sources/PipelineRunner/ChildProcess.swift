@@ -22,6 +22,8 @@ struct ChildRequest: Sendable {
   var drain: Duration = .seconds(2)
   /// `NAME=value` that marks every process of this command; empty for none.
   var mark = ""
+  /// By how much less of the processor it takes where others want it too.
+  var niceness: Int32 = 0
   /// Ends what the command leaves running behind it.
   var endsLeftovers = false
 }
@@ -137,6 +139,7 @@ enum ChildProcess {
           raw.output = output
           raw.error = error
           raw.new_session = true
+          raw.niceness = request.niceness
           guard let directory = request.directory else { return segue_spawn(&raw) }
           return directory.withCString { directory in
             raw.directory = directory

@@ -153,8 +153,11 @@ struct StepRunner: Sendable {
     return ChildRequest(
       executable: "/bin/sh", arguments: ["-ec", step.run], environment: environment,
       directory: run.directory, mergesError: true, deadline: step.timeout.duration,
-      grace: settings.grace, mark: mark, endsLeftovers: true)
+      grace: settings.grace, mark: mark, niceness: Self.niceness, endsLeftovers: true)
   }
+
+  /// What serves requests on this machine goes before what builds the next release.
+  private static let niceness: Int32 = 10
 
   private func note(_ ending: ChildEnding, _ log: StepLog) {
     switch ending.stop {

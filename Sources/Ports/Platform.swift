@@ -12,10 +12,15 @@ public struct InstanceStart: Hashable, Codable, Sendable {
   /// Names; the platform asks its ``SecretSource`` for the values, which are never written down.
   public var secrets: [String]
   public var limits: LimitSpec
+  /// How requests come to it; `nil`: by a port of its own.
+  public var listen: ListenSpec?
+  /// It gets a socket to say on that it is ready; see ``Platform/hasNotified(_:)``.
+  public var notifies: Bool?
 
   public init(
     instance: InstanceID, key: ServiceKey, release: ReleaseID, directory: String, run: String,
-    environment: [String: String] = [:], secrets: [String] = [], limits: LimitSpec = LimitSpec()
+    environment: [String: String] = [:], secrets: [String] = [], limits: LimitSpec = LimitSpec(),
+    listen: ListenSpec? = nil, notifies: Bool? = nil
   ) {
     self.instance = instance
     self.key = key
@@ -25,6 +30,8 @@ public struct InstanceStart: Hashable, Codable, Sendable {
     self.environment = environment
     self.secrets = secrets
     self.limits = limits
+    self.listen = listen
+    self.notifies = notifies
   }
 }
 
@@ -100,7 +107,8 @@ public protocol Platform: Sendable {
   var bootID: String { get }
 
   /// Starts the instance, or finds it already running; returns once its process exists (which is
-  /// long before it is ready). The platform chooses the port and passes it as `$PORT`.
+  /// long before it is ready). The platform chooses its port or its socket, and passes it as `$PORT` or
+  /// `$SOCKET`; where instances share a socket, it opens that or goes on with the one that is open.
   func start(_ start: InstanceStart) async throws(PortError) -> RunningInstance
 
   /// Every instance of this platform that runs now, whoever started it.
@@ -118,6 +126,10 @@ public protocol Platform: Sendable {
   /// Whether the socket listening at the instance's address belongs to one of its own processes, and
   /// not to a stranger who took the port.
   func ownsListener(_ instance: RunningInstance) async throws(PortError) -> ListenerProof
+
+  /// Whether the instance has said by itself that it is ready (sd_notify(3)). Once it has, it has for
+  /// good.
+  func hasNotified(_ instance: RunningInstance) async throws(PortError) -> Bool
 
   /// The last lines the instance printed, oldest first; at most `limit`.
   func output(of instance: InstanceID, key: ServiceKey, limit: Int) async throws(PortError)

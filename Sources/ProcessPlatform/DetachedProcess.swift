@@ -59,27 +59,30 @@ public final class DetachedProcess: Sendable {
   ///
   /// - Throws: when it cannot be started, or its identity not be written; then nothing is left behind.
   public static func start(_ command: DetachedCommand) async throws(PortError) -> DetachedProcess {
-    try await queue.run { () throws(PortError) in
-      let log = OutputLog(path: command.logFile)
-      let output = try log.openForAppending()
-      defer { close(output) }
-      var environment = command.environment
-      environment[variable] = command.identityFile
-      let process = try Spawn(
-        arguments: command.arguments, environment: environment, directory: command.directory,
-        output: output, passed: command.passedDescriptors
-      ).start()
-      do {
-        let bytes = [UInt8](try JSONEncoder().encode(process.identity))
-        try BlockingFile.replace(command.identityFile, with: bytes)
-      } catch {
-        process.signal(SIGKILL)
-        throw error as? PortError
-          ?? PortError(
-            "cannot write down a process", fault: .segue, retry: .never, causes: ["\(error)"])
-      }
-      return DetachedProcess(process, log: log, identityFile: command.identityFile)
+    try await queue.run { () throws(PortError) in try startNow(command) }
+  }
+
+  /// The same; blocks.
+  static func startNow(_ command: DetachedCommand) throws(PortError) -> DetachedProcess {
+    let log = OutputLog(path: command.logFile)
+    let output = try log.openForAppending()
+    defer { close(output) }
+    var environment = command.environment
+    environment[variable] = command.identityFile
+    let process = try Spawn(
+      arguments: command.arguments, environment: environment, directory: command.directory,
+      output: output, passed: command.passedDescriptors
+    ).start()
+    do {
+      let bytes = [UInt8](try JSONEncoder().encode(process.identity))
+      try BlockingFile.replace(command.identityFile, with: bytes)
+    } catch {
+      process.signal(SIGKILL)
+      throw error as? PortError
+        ?? PortError(
+          "cannot write down a process", fault: .segue, retry: .never, causes: ["\(error)"])
     }
+    return DetachedProcess(process, log: log, identityFile: command.identityFile)
   }
 
   /// Finds a process that an earlier program started with this identity file; `nil` when it does not

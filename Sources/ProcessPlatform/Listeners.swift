@@ -3,7 +3,8 @@ import Ports
 import SegueModel
 import Synchronization
 
-/// Sockets that listen on a TCP port of this machine (proc(5), `/proc/net/tcp`).
+/// Sockets that listen on this machine, on a TCP port or on a Unix socket's path (proc(5),
+/// `/proc/net/tcp` and `/proc/net/unix`).
 struct Listener: Hashable, Sendable {
   /// How closely a listener's address fits a connection to 127.0.0.1: the kernel gives it to the
   /// closest.
@@ -24,18 +25,51 @@ struct Listener: Hashable, Sendable {
     return all.filter { $0.closeness == closest }
   }
 
+  /// Inodes of the Unix sockets that listen on a path. One whose file was replaced still shows the path,
+  /// though nobody reaches it any more.
+  static func at(path: String) -> Set<UInt64> {
+    Set(parseUnix(BlockingFile.read("/proc/net/unix", limit: 16 << 20) ?? [], path: path))
+  }
+
+  /// Lines look like `ffff8880: 00000002 00000000 00010000 0001 01 12345 /path`: of the flags, 10000
+  /// is "listens", and the number before the path is the inode.
+  static func parseUnix(_ table: [UInt8], path: String) -> [UInt64] {
+    table.split(separator: UInt8(ascii: "\n")).dropFirst().compactMap { line in
+      let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 7)
+        .map { String(decoding: $0, as: UTF8.self) }
+      guard fields.count == 8, fields[7] == path, let flags = Int(fields[3], radix: 16),
+        flags & 0x10000 != 0
+      else { return nil }
+      return UInt64(fields[6])
+    }
+  }
+
   /// Lines look like `0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 ... UID TIMEOUT INODE`:
   /// addresses are words in host order, 0A is LISTEN.
   static func parse(_ table: [UInt8], port: Int) -> [Listener] {
+    entries(table, port: port).compactMap { entry in
+      closeness(of: entry.address).map { Listener(inode: entry.inode, closeness: $0) }
+    }
+  }
+
+  /// Inodes of everything that listens on a port, at whatever address.
+  static func onPort(_ port: Int) -> Set<UInt64> {
+    Set(
+      ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { file in
+        entries(BlockingFile.read(file, limit: 16 << 20) ?? [], port: port).map(\.inode)
+      })
+  }
+
+  private static func entries(
+    _ table: [UInt8], port: Int
+  ) -> [(address: String, inode: UInt64)] {
     table.split(separator: UInt8(ascii: "\n")).dropFirst().compactMap { line in
       let fields = line.split(separator: UInt8(ascii: " ")).prefix(10)
         .map { String(decoding: $0, as: UTF8.self) }
       guard fields.count == 10, fields[3] == "0A", let inode = UInt64(fields[9]) else { return nil }
       let parts = fields[1].split(separator: ":")
-      guard parts.count == 2, Int(parts[1], radix: 16) == port,
-        let closeness = closeness(of: String(parts[0]))
-      else { return nil }
-      return Listener(inode: inode, closeness: closeness)
+      guard parts.count == 2, Int(parts[1], radix: 16) == port else { return nil }
+      return (String(parts[0]), inode)
     }
   }
 

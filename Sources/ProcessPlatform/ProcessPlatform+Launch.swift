@@ -16,10 +16,10 @@ extension ProcessPlatform {
         causes: ["the release's directory \(start.directory) does not exist"],
         nextStep: "Build the release again.")
     }
-    let port = try ports.reserve()
+    let endpoint = try place(for: start)
     do throws(PortError) {
-      let environment = try environment(of: start, port: port)
-      var record = InstanceRecord(start: start, port: port, at: time.now())
+      let environment = try environment(of: start, endpoint)
+      var record = InstanceRecord(start: start, endpoint: endpoint, at: time.now())
       try store.save(record)
       let process = try spawn(start, environment: environment, log: log)
       record.process = process.identity
@@ -34,15 +34,35 @@ extension ProcessPlatform {
       logger.info(
         "instance started",
         metadata: [
-          "instance": "\(start.instance)", "pid": "\(process.identity.pid)", "port": "\(port)",
+          "instance": "\(start.instance)", "pid": "\(process.identity.pid)",
+          "place": "\(endpoint.place)",
         ])
       return RunningInstance(
         instance: start.instance, key: start.key, release: start.release,
-        endpoint: Endpoint(instance: start.instance, port: port), process: process.identity)
+        endpoint: endpoint, process: process.identity)
     } catch {
-      ports.release(port)
+      release(endpoint)
+      if start.notifies == true { closeNotice(of: start.instance) }
       throw error.wrapped("cannot start \(start.instance)")
     }
+  }
+
+  /// Where it is to listen.
+  private func place(for start: InstanceStart) throws(PortError) -> Endpoint {
+    switch start.listen {
+    case .unix:
+      let path = try store.socketPath(of: start.instance)
+      // A program that finds the file of an earlier attempt there could not bind to it.
+      unlink(path)
+      return Endpoint(instance: start.instance, socket: path)
+    case .inherit, nil:
+      return Endpoint(instance: start.instance, port: try ports.reserve())
+    }
+  }
+
+  /// Nothing listens there any more.
+  func release(_ endpoint: Endpoint) {
+    if let socket = endpoint.socket { unlink(socket) } else { ports.release(endpoint.port) }
   }
 
   private func spawn(
@@ -52,21 +72,35 @@ extension ProcessPlatform {
     defer { close(output) }
     let procs = try joinedGroup(start)
     defer { if let procs { close(procs) } }
+    var passed: [Int32] = []
+    if case .inherit(let address) = start.listen {
+      passed.append(try sharedListener(start.key, at: address))
+    }
     return try Spawn(
       arguments: ["/bin/sh", "-c", ShellCommand(start.run).script], environment: environment,
-      directory: start.directory, output: output, limits: resourceLimits(start.limits),
+      directory: start.directory, output: output, passed: passed,
+      limits: resourceLimits(start.limits),
       cgroupProcs: procs
     ).start()
   }
 
   private func environment(
-    of start: InstanceStart, port: Int
+    of start: InstanceStart, _ endpoint: Endpoint
   ) throws(PortError) -> [String: String] {
     // A default only: to some programs `HOST` means something else.
     var environment = try ChildEnvironment(
       base: baseEnvironment.merging(["HOST": "127.0.0.1"]) { $1 }, secrets: secrets
     ).values(start.environment, secrets: start.secrets, key: start.key, release: start.release)
-    environment["PORT"] = "\(port)"
+    if let socket = endpoint.socket {
+      environment["SOCKET"] = socket
+    } else {
+      environment["PORT"] = "\(endpoint.port)"
+    }
+    // With `LISTEN_FDS` and `LISTEN_PID`, which come with the descriptor (sd_listen_fds(3)).
+    if case .inherit = start.listen { environment["LISTEN_FDNAMES"] = start.key.service.rawValue }
+    if start.notifies == true {
+      environment["NOTIFY_SOCKET"] = try openNotice(of: start.instance)
+    }
     environment[InstanceMarks.instanceVariable] = start.instance.rawValue
     environment[InstanceMarks.homeVariable] = store.homeID
     return environment

@@ -82,7 +82,7 @@ extension ProcessPlatform {
     of instance: InstanceID, environment: [String: String], pid: Int32
   ) -> InstanceRecord? {
     guard (try? store.directory(of: instance)) != nil, store.record(of: instance) == nil,
-      let port = environment["PORT"].flatMap({ Int($0) }), (1...65_535).contains(port),
+      let endpoint = endpoint(of: instance, environment),
       let release = environment["SEGUE_RELEASE"],
       let service = environment["SEGUE_SERVICE"],
       let place = environment["SEGUE_ENVIRONMENT"]
@@ -93,6 +93,15 @@ extension ProcessPlatform {
       release: ReleaseID(release), directory: BlockingFile.link("/proc/\(pid)/cwd") ?? "/",
       run: arguments.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
         .joined(separator: " "))
-    return InstanceRecord(start: start, port: port, at: time.now())
+    return InstanceRecord(start: start, endpoint: endpoint, at: time.now())
+  }
+
+  private func endpoint(of instance: InstanceID, _ environment: [String: String]) -> Endpoint? {
+    if let socket = environment["SOCKET"], socket == (try? store.socketPath(of: instance)) {
+      return Endpoint(instance: instance, socket: socket)
+    }
+    guard let port = environment["PORT"].flatMap({ Int($0) }), (1...65_535).contains(port)
+    else { return nil }
+    return Endpoint(instance: instance, port: port)
   }
 }

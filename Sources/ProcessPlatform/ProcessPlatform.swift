@@ -36,6 +36,7 @@ public final class ProcessPlatform: Platform {
   let time: any TimeSource
   let logger: Logger
   let cgroups: ControlGroupRoot.Finding
+  let vault: SocketVault
   let ports = PortBook.shared
   /// By instance, so that how it ended is known also to who asks later.
   let watched = Mutex<[InstanceID: WatchedProcess]>([:])
@@ -49,11 +50,13 @@ public final class ProcessPlatform: Platform {
   ///   - stateDirectory: absolute; `instances/` and `home-id` are kept there. One control plane at a
   ///     time may use it.
   ///   - baseEnvironment: what every instance gets unless its service says otherwise.
+  ///   - keeper: the command that runs ``SocketKeeper/serve(_:)`` on its descriptor 3; without it, the
+  ///     sockets that Segue opens for instances are Segue's and theirs alone.
   /// - Throws: when the state directory cannot be written.
   public init(
     stateDirectory: String, secrets: any SecretSource, time: any TimeSource,
     baseEnvironment: [String: String] = ProcessPlatform.standardEnvironment(),
-    retention: Retention = Retention(), logger: Logger
+    retention: Retention = Retention(), keeper: [String]? = nil, logger: Logger
   ) throws(PortError) {
     store = try InstanceStore(stateDirectory: stateDirectory)
     self.secrets = secrets
@@ -62,6 +65,7 @@ public final class ProcessPlatform: Platform {
     self.retention = retention
     self.logger = logger
     cgroups = ControlGroupRoot.detect()
+    vault = SocketVault(stateDirectory: stateDirectory, command: keeper, logger: logger)
   }
 
   /// `PATH`, `HOME`, `LANG` and `TMPDIR` as Segue itself was given them, or else their usual values:
@@ -98,7 +102,7 @@ public final class ProcessPlatform: Platform {
       throw PortError(
         "waiting for \(instance.instance) was cancelled", fault: .segue, retry: .safe)
     }
-    ports.release(instance.endpoint.port)
+    try await forgetPlace(of: instance)
     return exit
   }
 
@@ -114,7 +118,7 @@ public final class ProcessPlatform: Platform {
       queue: inspection, name: "instance \(id)"
     ).run(deadline: deadline)
     try await inspection.run { marks.cgroup?.remove() }
-    ports.release(instance.endpoint.port)
+    try await forgetPlace(of: instance)
     return report
   }
 
@@ -123,7 +127,7 @@ public final class ProcessPlatform: Platform {
   ) async throws(PortError) -> ListenerProof {
     let marks = try marks(of: instance.instance, leader: instance.process)
     return try await inspection.run {
-      ListenerOwner.find(port: instance.endpoint.port, marks: marks)
+      ListenerOwner.find(instance.endpoint, marks: marks)
     }
   }
 
@@ -150,14 +154,14 @@ public final class ProcessPlatform: Platform {
     case .status, .signal, .unknown: break
     }
     if case .stranger(let who) = try await ownsListener(instance) {
-      text += "; its port \(instance.endpoint.port) is taken by \(who)"
+      text += "; its \(instance.endpoint.place) is taken by \(who)"
     }
     if !lines.isEmpty { text += "; it printed last: " + lines.joined(separator: " / ") }
     return text
   }
 
-  /// Rotates the output of every instance, and removes the directories of instances stopped long
-  /// ago. To be called every few seconds; never touches a running instance.
+  /// Rotates the output of every instance, removes the directories of instances stopped long ago, and
+  /// closes shared sockets that nobody uses any more. To be called every few seconds; never touches a running instance.
   public func maintain() async throws(PortError) {
     try await logs.run { () throws(PortError) in
       for instance in self.store.instances() { try self.log(of: instance).rotate() }
@@ -166,6 +170,8 @@ public final class ProcessPlatform: Platform {
       for instance in self.stoppedInstances().dropFirst(self.retention.stoppedInstances) {
         try self.forgetNow(instance)
       }
+      self.vault.renew()
+      self.closeUnusedListeners()
     }
   }
 
@@ -174,7 +180,23 @@ public final class ProcessPlatform: Platform {
     try await changes.run { () throws(PortError) in try self.forgetNow(instance) }
   }
 
+  /// Ends the process that keeps sockets open for a state directory, if there is one. What instances
+  /// share closes with the last of them.
+  public static func stopKeeper(stateDirectory: String) async throws(PortError) {
+    try await SocketVault.stopKeeper(of: stateDirectory)
+  }
+
   // MARK: Parts
+
+  /// Nobody listens there any more.
+  private func forgetPlace(of instance: RunningInstance) async throws(PortError) {
+    try await changes.run {
+      self.release(instance.endpoint)
+      if self.store.record(of: instance.instance)?.start.notifies == true {
+        self.closeNotice(of: instance.instance)
+      }
+    }
+  }
 
   func log(of instance: InstanceID) throws(PortError) -> OutputLog {
     OutputLog(

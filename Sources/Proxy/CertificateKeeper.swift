@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Logging
 import Synchronization
 import TransportSecurity
@@ -13,7 +14,9 @@ final class CertificateKeeper: Sendable {
   private struct State {
     var store: CertificateStore
     var tickets: TicketKeys
-    var stamps: [String: Date]
+    var stamps: [String: FileStamp]
+    /// What the files looked like when something in them could not be read; nil: all could.
+    var doubted: [String: FileStamp]?
   }
 
   /// - Parameter tickets: of the proxy that was taken over from, so that sessions are resumed across
@@ -24,9 +27,9 @@ final class CertificateKeeper: Sendable {
     self.logger = logger
     let keys: TicketKeys
     if let tickets { keys = tickets } else { keys = try TicketKeys() }
-    let files = sources.flatMap(\.files)
-    let store = try CertificateStore(files.map(\.pair), tickets: keys)
-    state = Mutex(State(store: store, tickets: keys, stamps: Self.stamps(files)))
+    let files = CertificateListing(sources)
+    let store = try files.store(tickets: keys)
+    state = Mutex(State(store: store, tickets: keys, stamps: files.stamps))
     tell(store)
   }
 
@@ -38,16 +41,22 @@ final class CertificateKeeper: Sendable {
 
   /// Reads everything anew if a file was changed, added or removed.
   ///
+  /// If something cannot be read then, it may be in the middle of being replaced, a certificate already
+  /// and its key not yet. So what is in use stays until the files have been the same at two looks.
+  ///
   /// - Returns: the store to go by from now on, if it is another one.
   func refresh() -> CertificateStore? {
-    let files = sources.flatMap(\.files)
-    let stamps = Self.stamps(files)
-    let (before, keys) = state.withLock { ($0.stamps, $0.tickets) }
-    guard stamps != before, let store = try? CertificateStore(files.map(\.pair), tickets: keys)
-    else { return nil }
+    let files = CertificateListing(sources)
+    let (before, doubted, keys) = state.withLock { ($0.stamps, $0.doubted, $0.tickets) }
+    guard files.stamps != before, let store = try? files.store(tickets: keys) else { return nil }
+    guard store.faults.isEmpty || doubted == files.stamps else {
+      state.withLock { $0.doubted = files.stamps }
+      return nil
+    }
     state.withLock { state in
       state.store = store
-      state.stamps = stamps
+      state.stamps = files.stamps
+      state.doubted = nil
     }
     logger.info("certificates were read again", metadata: ["count": "\(store.certificates.count)"])
     tell(store)
@@ -59,14 +68,47 @@ final class CertificateKeeper: Sendable {
       logger.error("a certificate cannot be used", metadata: ["reason": "\(fault)"])
     }
   }
+}
 
-  private static func stamps(_ files: [CertificateFile]) -> [String: Date] {
-    var stamps: [String: Date] = [:]
-    for path in files.flatMap({ [$0.certificate, $0.key] }) {
-      let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-      stamps[path] = attributes?[.modificationDate] as? Date ?? .distantPast
+/// The files of all sources, as they are at one moment.
+private struct CertificateListing {
+  /// What is served.
+  let served: [CertificateFile]
+  /// What a certificate authority is shown.
+  let validations: [CertificateFile]
+  let stamps: [String: FileStamp]
+
+  init(_ sources: [CertificateSource]) {
+    served = sources.flatMap(\.files)
+    validations = sources.flatMap(\.validations)
+    var stamps: [String: FileStamp] = [:]
+    for path in (served + validations).flatMap({ [$0.certificate, $0.key] }) {
+      stamps[path] = FileStamp(path)
     }
-    return stamps
+    self.stamps = stamps
+  }
+
+  func store(tickets: TicketKeys) throws(TLSFault) -> CertificateStore {
+    try CertificateStore(
+      served.map(\.pair), tickets: tickets, validations: validations.map(\.pair))
+  }
+}
+
+/// Tells one state of a file from another, also when it is reached by another symbolic link now.
+private struct FileStamp: Hashable {
+  private let inode: UInt64
+  private let size: Int64
+  private let seconds: Int64
+  private let nanoseconds: Int64
+
+  /// All zero for a file that is not there.
+  init(_ path: String) {
+    var status = stat()
+    let isThere = stat(path, &status) == 0
+    inode = isThere ? UInt64(status.st_ino) : 0
+    size = isThere ? Int64(status.st_size) : 0
+    seconds = isThere ? Int64(status.st_mtim.tv_sec) : 0
+    nanoseconds = isThere ? Int64(status.st_mtim.tv_nsec) : 0
   }
 }
 
@@ -84,22 +126,45 @@ struct CertificateFile: Hashable, Sendable {
 public enum CertificateSource: Hashable, Sendable {
   /// One certificate with its chain, and its key, both PEM.
   case pair(certificate: String, key: String)
-  /// Every `NAME.crt` or `NAME.pem` with a `NAME.key` beside it.
+  /// Every `NAME.crt` or `NAME.pem` with a `NAME.key` beside it. Those in its `challenges/tls` are
+  /// shown to nobody but a certificate authority that validates a host (RFC 8737).
   case directory(String)
 
   /// In the order of their names.
   var files: [CertificateFile] {
     switch self {
     case .pair(let certificate, let key):
-      return [CertificateFile(certificate: certificate, key: key)]
+      [CertificateFile(certificate: certificate, key: key)]
+    case .directory(let path): Self.pairs(in: path)
+    }
+  }
+
+  /// What a certificate authority is shown, in the order of their names.
+  var validations: [CertificateFile] {
+    switch self {
+    case .pair: []
+    case .directory(let path): Self.pairs(in: ChallengeFolder(certificates: path).tls)
+    }
+  }
+
+  /// Whether certificates may come later where there are none now: a folder that is there.
+  var canGrow: Bool {
+    switch self {
+    case .pair: return false
     case .directory(let path):
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-      return names.sorted().compactMap { name in
-        guard name.hasSuffix(".crt") || name.hasSuffix(".pem") else { return nil }
-        let key = "\(path)/\(name.dropLast(4)).key"
-        guard FileManager.default.fileExists(atPath: key) else { return nil }
-        return CertificateFile(certificate: "\(path)/\(name)", key: key)
-      }
+      var isFolder: ObjCBool = false
+      return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        && isFolder.boolValue
+    }
+  }
+
+  private static func pairs(in path: String) -> [CertificateFile] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return names.sorted().compactMap { name in
+      guard name.hasSuffix(".crt") || name.hasSuffix(".pem") else { return nil }
+      let key = "\(path)/\(name.dropLast(4)).key"
+      guard FileManager.default.fileExists(atPath: key) else { return nil }
+      return CertificateFile(certificate: "\(path)/\(name)", key: key)
     }
   }
 }

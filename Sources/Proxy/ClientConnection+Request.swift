@@ -1,6 +1,7 @@
 import NIOCore
 import SegueModel
 import TrafficRouting
+import TransportSecurity
 
 /// The request's way to an instance.
 extension ClientConnection {
@@ -26,10 +27,13 @@ extension ClientConnection {
     responseStatus = 0
     unwrapsChunks = false
     endsByClose = false
+    nameRequest()
 
+    if worker.challenges != nil, !peer.isSecure, answerAuthority() { return }
     if let port = worker.redirectPort, !peer.isSecure { return redirect(toPort: port) }
+    let octets = head
     let matched = worker.matcher.match(
-      head.readableBytesUInt8Span, authority: parser.authority, path: parser.path,
+      octets.readableBytesUInt8Span, authority: parser.authority, path: parser.path,
       block: parser.block)
     guard let matched else {
       return worker.lostTables
@@ -43,6 +47,21 @@ extension ClientConnection {
     mirror = nil
     wasHeld = false
     if service.isPlain { startAttempt(onFreshConnection: false) } else { findWay(isPreview) }
+  }
+
+  /// Answers a certificate authority that wants to see whether a host is ours (RFC 8555 section 8.3).
+  ///
+  /// - Returns: whether it was one, and there is an answer.
+  private func answerAuthority() -> Bool {
+    let prefix = ChallengeFolder.pathPrefix.utf8
+    guard parser.path.count > prefix.count, parser.path.count < 256 else { return false }
+    let path = head.getString(
+      at: head.readerIndex + parser.path.lowerBound, length: parser.path.count)
+    guard let path, path.hasPrefix(ChallengeFolder.pathPrefix),
+      let answer = worker.challenges?.answer(toPath: path.prefix { $0 != "?" })
+    else { return false }
+    respondLocally(200, "", content: String(decoding: answer, as: UTF8.self))
+    return true
   }
 
   /// Sends the client to the same place inside TLS (RFC 9110 section 15.4.9: with the same method).
@@ -118,11 +137,12 @@ extension ClientConnection {
       return failExchange(error.status, error.reason, blame: false)
     }
     worker.outgoing.clear()
+    let own = ownLines()
     MessageWriter.writeRequest(
       parser, head: head,
       edit: MessageWriter.RequestEdit(
-        forwarded: peer.forwarded, fallbackHost: instance?.endpoint.host ?? "", upgrades: upgrades,
-        framing: framing),
+        lines: own.lines, name: own.name, replaced: own.replaced, saysHost: own.saysHost,
+        fallbackHost: instance?.endpoint.host ?? "", upgrades: upgrades, framing: framing),
       to: &worker.outgoing)
     if let before { worker.outgoing.writeImmutableBuffer(before) }
     if bodyCount > 0, let body = input.getSlice(at: input.readerIndex, length: bodyCount) {
@@ -200,6 +220,7 @@ extension ClientConnection {
     guard phase == .exchange, let failedOn = instance else { return }
     let failedTally = tally
     upstream = nil
+    lastFailure = failure
     if failure != .closedBeforeResponse(reusedConnection: true) {
       service?.noteAnswer(of: failedOn, isFailure: true)
     }
@@ -232,17 +253,7 @@ extension ClientConnection {
       return startAttempt(onFreshConnection: true)
     case .giveUp: break
     }
-    failExchange(502, Self.reason(failure), blame: true)
-  }
-
-  private static func reason(_ failure: AttemptFailure) -> String {
-    switch failure {
-    case .notConnected: "no instance accepted a connection"
-    case .closedBeforeResponse: "the instance closed the connection without an answer"
-    case .closedDuringResponse: "the instance closed the connection in its answer"
-    case .notUnderstood: "the instance's answer is not HTTP"
-    case .timedOut: "the instance did not answer in time"
-    }
+    failExchange(502, failure.reason, blame: true)
   }
 
   /// Ends the exchange with an answer of the router's own, or, when an instance's has begun, by
@@ -258,6 +269,8 @@ extension ClientConnection {
   /// Takes the request off its instance's account.
   func releaseAttempt() {
     if room != nil { returnRoom() }
+    if isLasting { instance?.lasting -= 1 }
+    isLasting = false
     instance?.inFlight -= 1
     tally?.inFlight -= 1
     instance = nil
@@ -274,5 +287,18 @@ extension ClientConnection {
     if isHeld { withdraw() }
     releaseAttempt()
     service = nil
+  }
+}
+
+extension AttemptFailure {
+  /// A sentence without a final period.
+  var reason: String {
+    switch self {
+    case .notConnected: "no instance accepted a connection"
+    case .closedBeforeResponse: "the instance closed the connection without an answer"
+    case .closedDuringResponse: "the instance closed the connection in its answer"
+    case .notUnderstood: "the instance's answer is not HTTP"
+    case .timedOut: "the instance did not answer in time"
+    }
   }
 }

@@ -27,14 +27,17 @@ extension ClientConnection {
     var sent = framing
     switch framing {
     case .untilClose:
+      if isEventStream(parser, head) { beginLasting() }
       closes = true
       endsByClose = true
     case .chunked where self.parser.minorVersion == 0:
+      if isEventStream(parser, head) { beginLasting() }
       closes = true
       endsByClose = true
       unwrapsChunks = true
       sent = .untilClose
-    case .none, .length, .chunked: break
+    case .chunked: if isEventStream(parser, head) { beginLasting() }
+    case .none, .length: break
     }
     keepsAlive = !closes
     let end: MessageWriter.ResponseEnd =
@@ -45,6 +48,27 @@ extension ClientConnection {
       parser, head: head, framing: sent, end: end, lines: issued, to: &out)
     set(.response, worker.spans.responseSilence)
     return true
+  }
+
+  /// Server-sent events, which end when one of the two has enough of it.
+  private func isEventStream(_ parser: ResponseParser, _ head: ByteBuffer) -> Bool {
+    let bytes = head.readableBytesUInt8Span
+    guard let range = parser.block.value(of: Self.contentType, in: bytes),
+      range.count >= Self.eventStream.count
+    else { return false }
+    for (index, octet) in Self.eventStream.enumerated()
+    where bytes[range.lowerBound + index] | 0x20 != octet { return false }
+    return true
+  }
+
+  private static let contentType = Array("content-type".utf8)
+  /// Every character of it has the bit that tells upper from lower case.
+  private static let eventStream = Array("text/event-stream".utf8)
+
+  private func beginLasting() {
+    guard !isLasting, let instance else { return }
+    isLasting = true
+    instance.lasting += 1
   }
 
   /// Makes ``out`` ready to be written to.
@@ -61,6 +85,7 @@ extension ClientConnection {
       out.writeImmutableBuffer(piece)
     } else {
       sendOut()
+      octetsOut += UInt64(piece.readableBytes)
       stream.write(piece)
     }
   }
@@ -78,6 +103,7 @@ extension ClientConnection {
     var octets = worker.empty
     swap(&octets, &out)
     hasOut = false
+    octetsOut += UInt64(octets.readableBytes)
     stream.write(octets)
     worker.giveBack(&octets)
   }
@@ -102,6 +128,7 @@ extension ClientConnection {
       service?.noteAnswer(
         of: instance, isFailure: OutlierWatch.isFailure(status: responseStatus))
     }
+    noteAccess(status: responseStatus)
     if copy != nil { endCopy(isWhole: true) }
     let connection = upstream
     upstream = nil
@@ -121,15 +148,30 @@ extension ClientConnection {
   }
 
   /// Answers in the router's own name.
-  func respondLocally(_ status: Int, _ reason: String, location: String? = nil) {
-    abandonAttempt()
+  ///
+  /// - Parameter content: the body, which otherwise says the reason.
+  func respondLocally(
+    _ status: Int, _ reason: String, location: String? = nil, content: String? = nil
+  ) {
+    if phase == .head { isNoted = false }
     skipBufferedBody()
     let closes =
       !keepsAlive || !framer.isComplete || inputEnded || worker.isDraining || phase != .exchange
+    let head = head
+    let form =
+      phase == .exchange ? ErrorPages.form(head.readableBytesUInt8Span, parser.block) : .text
     openOut()
+    let begun = out.readableBytes
     MessageWriter.writeLocal(
-      status: status, reason: reason, isHead: parser.method == .head, closes: closes,
-      saysKeepAlive: parser.minorVersion == 0, location: location, to: &out)
+      MessageWriter.LocalAnswer(
+        status: status, reason: reason, isHead: parser.method == .head, closes: closes,
+        saysKeepAlive: parser.minorVersion == 0, location: location, id: requestName, form: form,
+        content: content),
+      pages: worker.errorPages, to: &out)
+    // It is noted while it is known who failed to answer.
+    octetsOut += UInt64(out.readableBytes - begun)
+    noteAccess(status: status)
+    abandonAttempt()
     flushOut()
     guard phase != .closed else { return }
     if closes { beginLingering() } else { awaitNextRequest() }
@@ -138,7 +180,8 @@ extension ClientConnection {
   /// A body that is here as a whole need not cost the client its connection.
   private func skipBufferedBody() {
     guard phase == .exchange, !framer.isComplete else { return }
-    let skipped = try? framer.advance(over: input.readableBytesUInt8Span)
+    let octets = input
+    let skipped = try? framer.advance(over: octets.readableBytesUInt8Span)
     consumeInput(skipped ?? 0)
   }
 
@@ -166,6 +209,8 @@ extension ClientConnection {
       return attemptFailed(.notUnderstood)
     }
     phase = .tunnel
+    beginLasting()
+    worker.upgrades += 1
     keepsAlive = false
     frames = isWebSocket ? WebSocketFrames() : nil
     openOut()
@@ -215,6 +260,7 @@ extension ClientConnection {
   }
 
   private func beginLeaving() {
+    noteAccess(status: responseStatus)
     let connection = upstream
     upstream = nil
     connection?.discard()
@@ -227,6 +273,7 @@ extension ClientConnection {
   /// The instance closed its end.
   func tunnelEnded() {
     guard phase == .tunnel else { return }
+    noteAccess(status: responseStatus)
     upstream = nil
     releaseAttempt()
     service = nil

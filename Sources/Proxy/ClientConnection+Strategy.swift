@@ -35,13 +35,23 @@ extension ClientConnection {
   /// Finds the unit of the request, if there is a choice to make for it.
   func identify() {
     guard let service, way != .sideOnly, service.versions.count > 1, issued == nil else { return }
+    let head = head
     if let own = service.sticky.unit(of: parser.block, head.readableBytesUInt8Span) {
       unit = own
     } else if let name = service.sticky.issuedCookie {
       issueCookie(name)
     } else {
-      unit = peer.unit
+      unit = addressUnit
     }
+  }
+
+  /// By its address, which a trusted peer tells us.
+  private var addressUnit: StickyUnit {
+    guard peer.isTrusted else { return peer.unit }
+    let head = head
+    let bytes = head.readableBytesUInt8Span
+    let said = ForwardedChain.client(bytes, parser.block, trusted: worker.naming.trusted)
+    return said.map { StickyUnit(bytes, $0) } ?? peer.unit
   }
 
   /// Gives the client a value of its own, which counts for this very request already.
@@ -114,6 +124,7 @@ extension ClientConnection {
 
   /// On its way again; the service has taken it off its list.
   func leaveHold() {
+    heldTotal += heldSpan
     isHeld = false
     wasHeld = true
     needsRoom = true
@@ -123,6 +134,7 @@ extension ClientConnection {
   }
 
   func withdraw() {
+    heldTotal += heldSpan
     isHeld = false
     service?.withdraw(self)
   }

@@ -49,6 +49,15 @@ final class ClientConnection: StreamHandler {
   /// Octets of the body sent so far, while they may have to be sent again.
   var replay: ByteBuffer?
   var startedAt: UInt64 = 0
+  var requestID = RequestID.made(0, 0)
+
+  // What the access log tells.
+  /// Octets for the client, of this answer.
+  var octetsOut: UInt64 = 0
+  /// Nanoseconds spent waiting for an instance.
+  var heldTotal: UInt64 = 0
+  var lastFailure: AttemptFailure?
+  var isNoted = false
 
   // The attempt.
   var service: ServiceLane?
@@ -60,6 +69,8 @@ final class ClientConnection: StreamHandler {
   var attempt: UInt64 = 0
   var sentAttempts = 0
   var hasSent = false
+  /// Lasts as long as somebody wants: a tunnel or an event stream.
+  var isLasting = false
 
   /// Where the frames end that an instance sends through a tunnel, if it is a websocket.
   var frames: WebSocketFrames?
@@ -117,6 +128,7 @@ final class ClientConnection: StreamHandler {
   // MARK: End
 
   func streamClosed(hasFailed: Bool) {
+    noteCut()
     phase = .closed
     abandonAttempt()
     dropOut()
@@ -132,9 +144,19 @@ final class ClientConnection: StreamHandler {
   /// a reset, so that its truncation can be seen.
   func cut() {
     if responseBegan, endsByClose, phase == .exchange { stream.breakOnClose() }
+    noteCut()
     phase = .closed
     abandonAttempt()
     stream.close()
+  }
+
+  /// Whatever is under way ends without its end.
+  private func noteCut() {
+    switch phase {
+    case .exchange: noteAccess(status: responseBegan ? responseStatus : 0)
+    case .tunnel: noteAccess(status: responseStatus)
+    case .head, .lingering, .closed: break
+    }
   }
 
   // MARK: Input
@@ -213,7 +235,8 @@ final class ClientConnection: StreamHandler {
     defer { isProcessing = false }
     while phase == .head, input.readableBytes > 0 {
       do {
-        guard try parser.parse(input.readableBytesUInt8Span) else {
+        let octets = input
+        guard try parser.parse(octets.readableBytesUInt8Span) else {
           if watch == .idle { set(.readHead, worker.spans.readHead) }
           break
         }

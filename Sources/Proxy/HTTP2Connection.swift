@@ -12,7 +12,14 @@ final class HTTP2Connection: StreamHandler, HTTP2SessionDelegate {
   private var session: HTTP2Session?
   private var streams: [Int32: HTTP2Stream] = [:]
   private var isFlushDue = false
+  /// Nothing is read any more but what the client sends until it hears of the end, for an unread
+  /// octet would make the kernel reset the connection, and the client lose what it was told last.
   private var isEnding = false
+  private var discarded = 0
+  private var inputHasEnded = false
+  private var outputHasEnded = false
+  /// When that has gone on for long enough. Nanoseconds.
+  private var cutAt = UInt64.max
   /// When the last request ended, for a connection that has none. Nanoseconds.
   private var idleSince: UInt64
 
@@ -29,6 +36,7 @@ final class HTTP2Connection: StreamHandler, HTTP2SessionDelegate {
   // MARK: The wire
 
   func streamRead(_ octets: inout ByteBuffer) {
+    guard !isEnding else { return discard(octets.readableBytes) }
     worker.readClock()
     octets.withUnsafeReadableBytes { bytes in
       // The reason is on its way to the client as GOAWAY.
@@ -37,7 +45,16 @@ final class HTTP2Connection: StreamHandler, HTTP2SessionDelegate {
     scheduleFlush()
   }
 
-  func streamInputEnded() { end() }
+  /// What is on its way when a client hears of the end fits the window that it has.
+  private func discard(_ count: Int) {
+    discarded += count
+    if discarded > Int(worker.http2Limits.connectionWindow) { cut() }
+  }
+
+  func streamInputEnded() {
+    inputHasEnded = true
+    if isEnding { closeIfDone() } else { end() }
+  }
 
   func streamWritabilityChanged() { if wire.isWritable { flush() } }
 
@@ -74,15 +91,21 @@ final class HTTP2Connection: StreamHandler, HTTP2SessionDelegate {
     if session?.isOver ?? false { end() }
   }
 
-  /// Closes once everything is written.
+  /// Closes once everything is written, and the client has had time to read it.
   private func end() {
     guard !isEnding else { return }
     isEnding = true
+    cutAt = worker.now + worker.spans.linger
     worker.loop.later { [self] in
       flush()
-      wire.closeOutput { [self] in wire.close() }
+      wire.closeOutput { [self] in
+        outputHasEnded = true
+        closeIfDone()
+      }
     }
   }
+
+  private func closeIfDone() { if inputHasEnded, outputHasEnded { wire.close() } }
 
   // MARK: Requests
 
@@ -150,6 +173,7 @@ final class HTTP2Connection: StreamHandler, HTTP2SessionDelegate {
 
   func check(now: UInt64) {
     session?.tick(now: .nanoseconds(Int64(clamping: now)))
+    if now >= cutAt { return cut() }
     guard streams.isEmpty, now >= idleSince + worker.spans.clientIdle else { return }
     finishShutdown()
     if now >= idleSince + worker.spans.clientIdle + worker.spans.linger { cut() }

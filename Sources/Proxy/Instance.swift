@@ -7,6 +7,8 @@ final class Instance {
   let endpoint: Endpoint
   let address: SocketAddress
   var inFlight = 0
+  /// Those of them that last as long as somebody wants.
+  var lasting = 0
   /// Uptime in nanoseconds until which the instance is the last choice.
   var penalisedUntil: UInt64 = 0
   /// Unused connections, the latest used last.

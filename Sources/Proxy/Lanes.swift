@@ -97,7 +97,12 @@ final class ServiceLane {
     sticky = StickySource(table.route.sticky)
     holdLimit = table.holdLimit.map { ProxyLimits.nanoseconds($0) }
     let kept = instances
-    for instance in before where !kept.contains(where: { $0 === instance }) { leave(instance) }
+    for instance in before where !kept.contains(where: { $0 === instance }) {
+      leave(instance)
+      if let span = table.tunnelDrain, instance.lasting > 0 {
+        worker.leaveTunnels(of: instance, within: span)
+      }
+    }
     forgetOldest()
     updatePlain()
   }
@@ -187,15 +192,17 @@ final class ServiceLane {
 
   var report: ServiceReport {
     var inFlight: [InstanceID: Int] = [:]
-    for instance in instances {
+    var lasting: [InstanceID: Int] = [:]
+    for instance in instances + leaving.filter({ $0.inFlight > 0 }) {
       inFlight[instance.endpoint.instance, default: 0] += instance.inFlight
-    }
-    for instance in leaving where instance.inFlight > 0 {
-      inFlight[instance.endpoint.instance, default: 0] += instance.inFlight
+      if instance.lasting > 0 {
+        lasting[instance.endpoint.instance, default: 0] += instance.lasting
+      }
     }
     return ServiceReport(
       key: key, generation: generation, versions: tallies.map(\.counters), inFlight: inFlight,
-      unavailable: unavailable, held: held.report, mirrored: mirrored?.report, ejections: ejections)
+      unavailable: unavailable, held: held.report, mirrored: mirrored?.report, ejections: ejections,
+      lasting: lasting)
   }
 }
 

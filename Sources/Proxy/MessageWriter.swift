@@ -6,8 +6,14 @@ import TrafficRouting
 enum MessageWriter {
   /// What a request head needs besides the client's own lines.
   struct RequestEdit {
-    /// `X-Forwarded-For` and `-Proto` lines of the client's connection.
-    let forwarded: ByteBuffer
+    /// Lines of the router's own, each with its CRLF: where the request came from, and more.
+    let lines: ByteBuffer
+    /// The name that the router made for the request, which is written besides.
+    var name: RequestWords?
+    /// What of the client's those stand for.
+    var replaced: ReplacedFields = []
+    /// They name the host that the client asked for.
+    var saysHost = false
     /// Host for a request that came without one (HTTP/1.0).
     let fallbackHost: String
     let upgrades: Bool
@@ -37,10 +43,12 @@ enum MessageWriter {
         out.copy(parser.authority, of: bytes)
       }
       out.writeStaticString("\r\n")
-      parser.block.forEachKeptRun(isRequest: true) { out.copy($0, of: bytes) }
-      var forwarded = edit.forwarded
-      out.writeBuffer(&forwarded)
-      if !parser.authority.isEmpty {
+      parser.block.forEachKeptRun(isRequest: true, replaced: edit.replaced) {
+        out.copy($0, of: bytes)
+      }
+      out.writeImmutableBuffer(edit.lines)
+      if let name = edit.name { out.writeRequestID(name) }
+      if !edit.saysHost, !parser.authority.isEmpty {
         out.writeStaticString("X-Forwarded-Host: ")
         out.copy(parser.authority, of: bytes)
         out.writeStaticString("\r\n")
@@ -112,30 +120,44 @@ enum MessageWriter {
   }
 
   /// A response of the router's own.
-  static func writeLocal(
-    status: Int, reason: String, isHead: Bool, closes: Bool, saysKeepAlive: Bool,
-    location: String? = nil,
-    to out: inout ByteBuffer
-  ) {
-    let phrase = phrase(of: status)
-    let body = "Segue: \(status) \(phrase): \(reason)\n"
-    out.writeString("HTTP/1.1 \(status) \(phrase)\r\n")
-    out.writeStaticString(
-      "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n")
-    if status == 503 { out.writeStaticString("Retry-After: 1\r\n") }
-    if let location { out.writeString("Location: \(location)\r\n") }
-    out.writeLength(UInt64(body.utf8.count))
-    if closes {
+  struct LocalAnswer {
+    var status: Int
+    var reason: String
+    var isHead: Bool
+    var closes: Bool
+    var saysKeepAlive: Bool
+    var location: String?
+    /// The request's name.
+    var id: String?
+    var form = ErrorPages.Form.text
+    /// Instead of what the status and the reason say.
+    var content: String?
+  }
+
+  static func writeLocal(_ answer: LocalAnswer, pages: ErrorPages, to out: inout ByteBuffer) {
+    let phrase = phrase(of: answer.status)
+    let body =
+      answer.content.map { (type: "application/octet-stream", octets: $0) }
+      ?? pages.body(
+        answer.status, phrase, reason: answer.reason, id: answer.id, form: answer.form)
+    out.writeString("HTTP/1.1 \(answer.status) \(phrase)\r\nContent-Type: \(body.type)\r\n")
+    out.writeStaticString("Cache-Control: no-store\r\n")
+    if answer.status == 503 { out.writeStaticString("Retry-After: 1\r\n") }
+    if let location = answer.location { out.writeString("Location: \(location)\r\n") }
+    if let id = answer.id { out.writeString("X-Request-Id: \(id)\r\n") }
+    out.writeLength(UInt64(body.octets.utf8.count))
+    if answer.closes {
       out.writeStaticString("Connection: close\r\n")
-    } else if saysKeepAlive {
+    } else if answer.saysKeepAlive {
       out.writeStaticString("Connection: keep-alive\r\n")
     }
     out.writeStaticString("\r\n")
-    if !isHead { out.writeString(body) }
+    if !answer.isHead { out.writeString(body.octets) }
   }
 
   private static func phrase(of status: Int) -> String {
     switch status {
+    case 200: "OK"
     case 308: "Permanent Redirect"
     case 400: "Bad Request"
     case 404: "Not Found"
@@ -156,6 +178,16 @@ extension ByteBuffer {
   @inline(__always)
   fileprivate mutating func copy(_ range: Range<Int>, of bytes: UnsafeRawBufferPointer) {
     writeBytes(UnsafeRawBufferPointer(rebasing: bytes[range]))
+  }
+
+  /// `X-Request-Id` with its CRLF, in one piece.
+  fileprivate mutating func writeRequestID(_ words: RequestWords) {
+    writeStaticString("X-Request-Id: ")
+    writeMultipleIntegers(
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.high >> 32)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.high)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.low >> 32)),
+      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.low)), UInt16(0x0D0A))
   }
 
   fileprivate mutating func writeLength(_ length: UInt64) {

@@ -162,8 +162,9 @@ final class MetricsConnection: ChannelInboundHandler {
     guard !isAnswered else { return }
     var piece = unwrapInboundIn(data)
     input.writeBuffer(&piece)
+    let octets = input
     do {
-      guard try parser.parse(input.readableBytesUInt8Span) else { return }
+      guard try parser.parse(octets.readableBytesUInt8Span) else { return }
     } catch {
       return answer(context, Answer(error.status, error.reason))
     }

@@ -40,7 +40,8 @@ final class MirrorConnection: StreamHandler {
 
   private func readHeads(for copy: MirroredRequest) {
     while true {
-      guard let isWhole = try? parser.parse(input.readableBytesUInt8Span) else {
+      let octets = input
+      guard let isWhole = try? parser.parse(octets.readableBytesUInt8Span) else {
         return end(isWhole: false)
       }
       guard isWhole, let head = input.readSlice(length: parser.length) else { return }

@@ -4,14 +4,22 @@ import TrafficRouting
 /// What a connection knows of its client, once for all its requests.
 struct PeerFacts {
   let address: String
+  /// The same, as the access log writes it.
+  let octets: [UInt8]
+  /// A proxy before this one, whose word about a request is believed.
+  let isTrusted: Bool
   /// Inside TLS.
   let isSecure: Bool
   let unit: StickyUnit
   /// The lines that tell an instance.
   let forwarded: ByteBuffer
 
-  init(address: String, isSecure: Bool) {
+  init(address: String, isSecure: Bool, trusted: TrustedPeers) {
     self.address = address
+    octets = Array(address.utf8)
+    isTrusted =
+      !trusted.isEmpty
+      && (IPAddress.octets(address).map { trusted.contains($0.span) } ?? false)
     self.isSecure = isSecure
     unit = StickyUnit(address)
     forwarded = ByteBuffer(

@@ -20,6 +20,12 @@ public struct ProxyConfiguration: Hashable, Sendable {
   public var metrics: String?
   /// The file that gets a line for each request; `nil`: none.
   public var accessLog: String?
+  /// A directory of pages for answers of the proxy's own, `502.html` or `5xx.html`; `nil`: its own.
+  public var errorPages: String?
+  public var naming = RequestNaming()
+  /// Where the answers to a certificate authority are (``ChallengeFolder``), which asks for them
+  /// without TLS; `nil`: nobody asks.
+  public var certificateFolder: String?
   /// Of this build of Segue, for the figures.
   public var version = "unknown"
 

@@ -11,7 +11,7 @@ public import Logging
 /// The proxy as a process of its own.
 public enum ProxyProcess {
   /// Serves until SIGTERM, SIGINT or the control socket asks for the end, then drains and returns.
-  /// SIGHUP opens the access log anew, if there is one.
+  /// SIGHUP opens the access log anew and reads the error pages again, if there are any.
   ///
   /// - Parameter onReady: Called once it serves.
   /// - Throws: `PortError` when the proxy cannot start.
@@ -20,13 +20,14 @@ public enum ProxyProcess {
   ) async throws {
     let server = try await ProxyServer.start(configuration, logger: logger)
     let queue = DispatchQueue(label: "segue.proxy-signals")
-    let numbers = [SIGTERM, SIGINT] + (server.accessLog == nil ? [] : [SIGHUP])
+    let hasFiles = configuration.accessLog != nil || configuration.errorPages != nil
+    let numbers = [SIGTERM, SIGINT] + (hasFiles ? [SIGHUP] : [])
     let sources = numbers.map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
         guard number == SIGHUP else { return server.beginShutdown(within: nil) }
-        server.accessLog?.reopen()
+        server.reopenFiles()
       }
       source.resume()
       return source

@@ -25,7 +25,8 @@ extension ProxyServer {
       throw PortError(
         "The proxy cannot speak TLS", fault: .platform, retry: .safe, causes: ["\(error)"])
     }
-    guard !keeper.store.certificates.isEmpty else {
+    // Into a folder, they may come later: a certificate authority has to find the proxy running first.
+    guard !keeper.store.certificates.isEmpty || tls.certificates.contains(where: \.canGrow) else {
       if let inherited { close(inherited) }
       throw PortError(
         "The proxy has no certificate to speak TLS with", fault: .user, retry: .never,

@@ -55,10 +55,14 @@ public final class ProxyServer: Sendable {
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let share = max(DescriptorLimit.raise(wanting: configuration.limits.connections) / threads, 1)
     let comparer = comparer
-    workers = (0..<threads).map { _ in
+    let pages = try configuration.errorPages.map { try ErrorPages(directory: $0) } ?? ErrorPages()
+    workers = (0..<threads).map { [accessLog] index in
       Worker(
         limits: configuration.limits, connectionLimit: share, loops: threads,
-        seed: UInt64.random(in: .min ... .max), comparer: comparer)
+        seed: UInt64.random(in: .min ... .max), comparer: comparer,
+        manners: Worker.Manners(
+          naming: configuration.naming, accessLane: accessLog?.lanes[index], errorPages: pages,
+          challenges: configuration.certificateFolder.map { ChallengeFolder(certificates: $0) }))
     }
     let controlLoop = controlGroup.next()
     keeper = TableKeeper(
@@ -107,7 +111,8 @@ public final class ProxyServer: Sendable {
       try listen(
         on: ListeningSocket.inherited(environment, pid: getpid())
           ?? ListeningSocket.tcp(host: configuration.host, port: configuration.port))
-      try await listenWithTLS(on: nil, tickets: nil)
+      try await listenWithTLS(
+        on: ListeningSocket.inheritedSecure(environment, pid: getpid()), tickets: nil)
       try openDesk()
       try await openMetrics()
     } catch {
@@ -121,7 +126,12 @@ public final class ProxyServer: Sendable {
   private func openMetrics() async throws {
     let metrics = try await Self.openMetrics(
       configuration, group: controlGroup, keeper: keeper, accessLog: accessLog, logger: logger,
-      isDraining: { [self] in state.withLock { $0.isDraining } })
+      standing: Standing(
+        isDraining: { [self] in state.withLock { $0.isDraining } },
+        certificates: { [self] in
+          let store = state.withLock { $0.certificates }?.store
+          return (store?.certificates ?? []).map { ($0.name, $0.notAfter) }
+        }))
     state.withLock { $0.metrics = metrics }
   }
 
@@ -294,6 +304,20 @@ public final class ProxyServer: Sendable {
         pid: getpid(), protocolVersion: ControlWire.version, address: address,
         services: services, connections: connections, isDraining: isDraining,
         listener: listener >= 0 ? listener : nil)
+    }
+  }
+
+  /// Opens the access log anew, and reads the error pages again. Pages that cannot be read leave those
+  /// of before in use.
+  func reopenFiles() {
+    accessLog?.reopen()
+    guard let directory = configuration.errorPages else { return }
+    do {
+      let pages = try ErrorPages(directory: directory)
+      for worker in workers { worker.loop.execute { worker.errorPages = pages } }
+      logger.info("error pages were read again")
+    } catch {
+      logger.error("error pages stay as they are", metadata: ["reason": "\(error)"])
     }
   }
 

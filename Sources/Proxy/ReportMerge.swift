@@ -16,6 +16,10 @@ enum ReportMerge {
       sum.unavailable += report.unavailable
       if let ejections = report.ejections { sum.ejections = (sum.ejections ?? 0) + ejections }
       for (instance, count) in report.inFlight { sum.inFlight[instance, default: 0] += count }
+      for (instance, count) in report.lasting ?? [:] {
+        sum.lasting = sum.lasting ?? [:]
+        sum.lasting?[instance, default: 0] += count
+      }
       for version in report.versions {
         if let index = sum.versions.firstIndex(where: { $0.release == version.release }) {
           sum.versions[index].add(version)

@@ -132,11 +132,16 @@ final class TableKeeper: @unchecked Sendable {
     var addresses: [Endpoint: SocketAddress] = [:]
     for endpoint in tables.flatMap(\.endpoints) where addresses[endpoint] == nil {
       do {
-        addresses[endpoint] = try SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
+        addresses[endpoint] =
+          if let path = endpoint.socket {
+            try SocketAddress(unixDomainSocketPath: path)
+          } else {
+            try SocketAddress(ipAddress: endpoint.host, port: endpoint.port)
+          }
       } catch {
         throw PortError(
           "The router refuses the table", fault: .traffic, retry: .never,
-          causes: ["\(endpoint.host) is not a literal address"])
+          causes: ["\(endpoint.socket ?? endpoint.host) is no address"])
       }
     }
     return addresses
@@ -149,6 +154,12 @@ final class TableKeeper: @unchecked Sendable {
     return EventLoopFuture.whenAllSucceed(parts, on: loop)
       .and(EventLoopFuture.whenAllSucceed(inherited, on: loop))
       .map { ReportMerge.merge($0, inherited: $1) }
+  }
+
+  /// What each event loop knows of itself, in their order.
+  func figures() -> EventLoopFuture<[Worker.Figures]> {
+    let parts = workers.map { worker in worker.perform(answerOn: loop) { $0.figures } }
+    return EventLoopFuture.whenAllSucceed(parts, on: loop)
   }
 
   func status() -> EventLoopFuture<(generations: [ProxyStatus.Service], connections: Int)> {

@@ -22,11 +22,13 @@ extension Worker {
     copies[lastCopy] = copy
     var message = ByteBufferAllocator().buffer(
       capacity: client.head.readableBytes + 384 + (client.replay?.readableBytes ?? 0))
+    let own = client.ownLines()
     MessageWriter.writeRequest(
       client.parser, head: client.head,
       edit: MessageWriter.RequestEdit(
-        forwarded: client.peer.forwarded, fallbackHost: instance.endpoint.host, upgrades: false,
-        framing: client.framing, isCopy: true),
+        lines: own.lines, name: own.name, replaced: own.replaced, saysHost: own.saysHost,
+        fallbackHost: instance.endpoint.host, upgrades: false, framing: client.framing,
+        isCopy: true),
       to: &message)
     if let body = client.replay { message.writeImmutableBuffer(body) }
     connect(to: instance.address) { [unowned self] stream in

@@ -23,6 +23,15 @@ final class Worker: @unchecked Sendable {
   /// Buffers for answers, which have theirs only while they pass.
   private var spare: [ByteBuffer] = []
   var random: FastRandom
+  let naming: RequestNaming
+  /// `nil`: no line is written for a request.
+  let accessLane: AccessLane?
+  var errorPages: ErrorPages
+  /// What a certificate authority is told.
+  let challenges: ChallengeFolder?
+  /// The router's own lines of a head, while they are put together.
+  var lines: [UInt8] = []
+  var stamp = ByteBufferAllocator().buffer(capacity: 512)
   /// Uptime in nanoseconds, no older than one tick.
   private(set) var now = SocketLoop.uptime()
   private(set) var matcher = RouteMatcher([])
@@ -60,8 +69,19 @@ final class Worker: @unchecked Sendable {
   private var acceptors: [Acceptor] = []
   private var connecting: [Connecting] = []
   private let connectionLimit: Int
+  /// Since the start.
+  private(set) var accepted: UInt64 = 0
+  var upgrades: UInt64 = 0
   /// Client connections, for whoever hands out new ones.
   let load = Atomic<Int>(0)
+
+  /// How requests are named, noted and refused.
+  struct Manners {
+    var naming = RequestNaming()
+    var accessLane: AccessLane?
+    var errorPages = ErrorPages()
+    var challenges: ChallengeFolder?
+  }
 
   /// A connection to an instance that is not there yet.
   private struct Connecting {
@@ -98,8 +118,13 @@ final class Worker: @unchecked Sendable {
   ///   - loops: how many workers there are.
   ///   - comparer: where answers to copied requests are compared.
   init(
-    limits: ProxyLimits, connectionLimit: Int, loops: Int, seed: UInt64, comparer: DispatchQueue
+    limits: ProxyLimits, connectionLimit: Int, loops: Int, seed: UInt64, comparer: DispatchQueue,
+    manners: Manners
   ) {
+    naming = manners.naming
+    accessLane = manners.accessLane
+    errorPages = manners.errorPages
+    challenges = manners.challenges
     releaseLimit = max(limits.releasedPerInstance / max(loops, 1), 1)
     self.comparer = comparer
     self.limits = limits
@@ -147,6 +172,9 @@ final class Worker: @unchecked Sendable {
     }
     return promise.futureResult
   }
+
+  /// 128 bits, for names.
+  func randomWords() -> (UInt64, UInt64) { (random.word(), random.word()) }
 
   /// Reads the clock; the moment then also serves as ``now``.
   @discardableResult
@@ -252,9 +280,11 @@ final class Worker: @unchecked Sendable {
 
   private func take(_ descriptor: CInt, from peer: PeerAddress, isSecure: Bool) {
     let stream = StreamSocket(descriptor, on: loop, mayBeHalfOpen: true)
+    accepted += 1
     guard clients.count + handshakes.count < connectionLimit else { return stream.close() }
     readClock()
-    let facts = PeerFacts(address: peer.text, isSecure: isSecure)
+    let facts = PeerFacts(
+      address: peer.text, isSecure: isSecure, trusted: naming.trusted)
     if isSecure { startTLS(on: stream, facts) } else { serveHTTP1(on: stream, facts) }
     _ = stream.open()
   }
@@ -320,6 +350,18 @@ final class Worker: @unchecked Sendable {
   /// Those of HTTP/2 count once for each request.
   var connectionCount: Int { clients.count }
 
+  /// What the figures of the process are made of.
+  struct Figures {
+    var accepted: UInt64
+    var upgrades: UInt64
+    /// Microseconds.
+    var lag: UInt64
+  }
+
+  var figures: Figures {
+    Figures(accepted: accepted, upgrades: upgrades, lag: loop.longestLag / 1_000)
+  }
+
   /// Announces the end on every next response, and calls `body` when the last client has gone or was
   /// cut at the deadline.
   func drain(within deadline: Milliseconds, then body: @escaping @Sendable () -> Void) {
@@ -340,11 +382,18 @@ final class Worker: @unchecked Sendable {
 
   /// Ends tunnels one after another in the second half of the time there is, so that not all who were
   /// connected come back at once.
-  private func leaveTunnels(within deadline: Milliseconds) {
+  ///
+  /// - Parameter instance: only its own, and only if it has not come back by then; `nil`: all.
+  func leaveTunnels(of instance: Instance? = nil, within deadline: Milliseconds) {
     let half = max(Int(deadline.count) / 2, 1)
     for client in clients where client.phase == .tunnel {
-      let wait = Milliseconds(Int64(half + random.next(below: half)))
-      loop.schedule(after: ProxyLimits.nanoseconds(wait)) { client.leaveTunnel() }
+      if let instance, client.instance !== instance { continue }
+      // Whoever does not close at once still gets a moment before the deadline.
+      let wait = Milliseconds(Int64(half + random.next(below: max(half * 4 / 5, 1))))
+      loop.schedule(after: ProxyLimits.nanoseconds(wait)) {
+        if let instance, !instance.isRetired || client.instance !== instance { return }
+        client.leaveTunnel()
+      }
     }
   }
 

@@ -23,14 +23,11 @@ public struct AdviceFacts: Hashable, Codable, Sendable {
   /// How long it takes somebody to notice once the whole service fails twice as often as it did.
   public var notice: Milliseconds
   public var cost: CostSpec?
-  /// Whether this version of Segue has a judge: without one no verdict is ever given, and nothing
-  /// that waits for one is recommended.
-  public var hasJudge: Bool
 
   public init(
     spec: ServiceSpec, requestRate: Double, errorRate: Double = 0.001, badRatio: Double = 10,
     boot: Milliseconds, drain: Milliseconds, notice: Milliseconds = .minutes(5),
-    cost: CostSpec? = nil, hasJudge: Bool = true
+    cost: CostSpec? = nil
   ) {
     self.spec = spec
     self.requestRate = requestRate
@@ -40,7 +37,6 @@ public struct AdviceFacts: Hashable, Codable, Sendable {
     self.drain = drain
     self.notice = notice
     self.cost = cost
-    self.hasJudge = hasJudge
   }
 }
 
@@ -139,19 +135,6 @@ public enum Evidence {
   }
 }
 
-extension StrategySpec {
-  /// Every hold that a rollout may come to, in order.
-  public var holds: [HoldSpec] {
-    switch self {
-    case .rolling, .recreate: []
-    case .blueGreen(let spec): spec.preview.map { [$0.hold] } ?? []
-    case .canary(let spec): spec.steps.map(\.hold)
-    case .ab(let spec): [spec.hold]
-    case .shadow(let spec): [spec.hold]
-    }
-  }
-}
-
 /// Chooses among the strategies whose purpose is to bring a release out.
 private struct Recommendation {
   /// So few failing requests are not worth waiting, or paying, for.
@@ -169,12 +152,16 @@ private struct Recommendation {
     if facts.spec.strategy.isExclusive {
       return ("recreate", "two releases of it must never run at the same time.")
     }
+    if facts.spec.sharedAddress != nil {
+      return (
+        "rolling", "its instances accept from one socket, so there is nothing to split or judge."
+      )
+    }
     guard facts.spec.route != nil else {
       return ("rolling", "it takes no requests, so there is nothing to split, copy or judge.")
     }
     let usable = rows.filter { row in
       ["rolling", "blue-green", "canary"].contains(row.strategy) && row.impossible == nil
-        && (facts.hasJudge || !row.isJudged)
     }
     guard let rolling = usable.first(where: { $0.strategy == "rolling" }),
       let best = usable.min(by: { ($0.failing, $0.extraTime) < ($1.failing, $1.extraTime) })

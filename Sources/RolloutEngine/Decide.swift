@@ -170,7 +170,7 @@ extension ServiceState {
   }
 
   func stop(_ id: InstanceID, at now: Instant) -> RolloutEvent {
-    let deadlines = instances[id].flatMap { known($0.release) }?.spec.deadlines ?? DeadlineSpec()
-    return .stopOrdered(instance: id, by: now + deadlines.stop)
+    let deadline = instances[id].flatMap { known($0.release) }?.spec.stopDeadline
+    return .stopOrdered(instance: id, by: now + (deadline ?? DeadlineSpec().stop))
   }
 }

@@ -85,7 +85,9 @@ extension ServiceState {
         + [wayBack(rollout, .failure, "instance \(instance.id) \(reason)", at: now)]
     case .unready:
       // Out of the table it is worth nothing; in it, it is the last one, and stays.
-      guard !isInTable(instance.id), table.isSettled else { return nil }
+      guard !isInTable(instance.id), table.isSettled, mayStopAccepting(instance) else {
+        return nil
+      }
       return [retire(instance, at: now)]
     case .draining:
       return drained(instance.id, remaining: 0, at: now)
@@ -95,6 +97,12 @@ extension ServiceState {
     case .ready:
       return nil
     }
+  }
+
+  /// Whether requests still have somewhere to go without it. What accepts from a shared socket is in no
+  /// table, and gets requests whether it is ready or not.
+  private func mayStopAccepting(_ instance: Instance) -> Bool {
+    known(instance.release)?.spec.sharedAddress == nil || instances.contains { $0.isReady }
   }
 
   private func unacknowledged(at now: Instant) -> [RolloutEvent]? {

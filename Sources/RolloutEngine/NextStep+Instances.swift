@@ -88,7 +88,9 @@ extension ServiceState {
   /// first.
   func retire(_ instance: Instance, at now: Instant) -> RolloutEvent {
     guard instance.hadTraffic else { return stop(instance.id, at: now) }
-    return .drainBegan(instance: instance.id, until: now + deadlineSpec(of: instance).drain)
+    let deadlines = deadlineSpec(of: instance)
+    let span = max(deadlines.drain, deadlines.tunnelDrain)
+    return .drainBegan(instance: instance.id, until: now + span)
   }
 
   func deadlineSpec(of instance: Instance) -> DeadlineSpec {

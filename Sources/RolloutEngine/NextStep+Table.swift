@@ -83,7 +83,14 @@ extension ServiceState {
     guard let route else { return nil }
     return ServiceTable(
       key: key, generation: (table.proposed?.generation ?? .zero).next, route: route,
-      versions: desiredVersions, side: desiredSide, holdLimit: split.holdLimit)
+      versions: desiredVersions, side: desiredSide, holdLimit: split.holdLimit,
+      tunnelDrain: tunnelDrain)
+  }
+
+  /// Both ways, there and back, are as patient as the more patient of the two releases.
+  private var tunnelDrain: Milliseconds? {
+    let specs = [rollout?.from?.spec, rollout?.to.spec, live?.spec]
+    return specs.compactMap { $0?.deadlines.tunnelDrain }.max()
   }
 
   /// What is not served any more keeps its last route, with an empty table: the router must let go of

@@ -109,6 +109,9 @@ struct StrategyPlan {
     }
     switch strategy {
     case .canary, .ab, .shadow:
+      if facts.spec.sharedAddress != nil {
+        return "its instances accept from one socket, where nobody can split or copy requests"
+      }
       return facts.spec.route == nil ? "it takes no requests to split or copy" : nil
     case .rolling, .blueGreen, .recreate: return nil
     }

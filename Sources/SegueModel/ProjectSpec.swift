@@ -18,12 +18,14 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var supersedes: Bool
   /// What an instance costs, for the receipts.
   public var cost: CostSpec?
+  /// Who issues the certificates of routes that want automatic ones; `nil`: none does.
+  public var authority: AuthoritySpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
     pipeline: [StepSpec] = [], services: [ServiceSpec],
     environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
-    supersedes: Bool = false, cost: CostSpec? = nil
+    supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -33,6 +35,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.environments = environments
     self.supersedes = supersedes
     self.cost = cost
+    self.authority = authority
   }
 
   public init(from decoder: any Decoder) throws {
@@ -46,6 +49,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     // Records that were written before these existed have none of them.
     supersedes = try fields.decodeIfPresent(Bool.self, forKey: .supersedes) ?? false
     cost = try fields.decodeIfPresent(CostSpec.self, forKey: .cost)
+    authority = try fields.decodeIfPresent(AuthoritySpec.self, forKey: .authority)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {
@@ -62,6 +66,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     guard let change = self.environment(environment)?.services[name] else { return spec }
     if let instances = change.instances { spec.instances = instances }
     if let route = change.route { spec.route = route }
+    if let listen = change.listen { spec.listen = listen }
     spec.environment.merge(change.environment) { _, new in new }
     return spec
   }
@@ -103,14 +108,18 @@ public struct EnvironmentSpec: Hashable, Codable, Sendable {
 public struct ServiceChange: Hashable, Codable, Sendable {
   public var instances: Int?
   public var route: RouteSpec?
+  /// Another address for the socket that the instances share.
+  public var listen: ListenSpec?
   /// Added to the service's own variables, or instead of those of the same name.
   public var environment: [String: String]
 
   public init(
-    instances: Int? = nil, route: RouteSpec? = nil, environment: [String: String] = [:]
+    instances: Int? = nil, route: RouteSpec? = nil, listen: ListenSpec? = nil,
+    environment: [String: String] = [:]
   ) {
     self.instances = instances
     self.route = route
+    self.listen = listen
     self.environment = environment
   }
 }

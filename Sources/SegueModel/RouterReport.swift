@@ -36,6 +36,9 @@ public struct ServiceReport: Hashable, Codable, Sendable {
   public var versions: [VersionCounters]
   /// Requests in flight per instance, also for instances no longer in the table.
   public var inFlight: [InstanceID: Int]
+  /// Those of them that last as long as somebody wants: tunnels and event streams. `nil`: the router
+  /// does not tell them apart.
+  public var lasting: [InstanceID: Int]?
   /// Requests that found no ready instance.
   public var unavailable: UInt64
   /// Requests that were held until there was an instance; `nil`: none ever was.
@@ -49,8 +52,9 @@ public struct ServiceReport: Hashable, Codable, Sendable {
   public init(
     key: ServiceKey, generation: Generation, versions: [VersionCounters],
     inFlight: [InstanceID: Int], unavailable: UInt64, held: HoldCounters? = nil,
-    mirrored: MirrorReport? = nil, ejections: UInt64? = nil
+    mirrored: MirrorReport? = nil, ejections: UInt64? = nil, lasting: [InstanceID: Int]? = nil
   ) {
+    self.lasting = lasting
     self.key = key
     self.generation = generation
     self.versions = versions

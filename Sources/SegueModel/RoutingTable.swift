@@ -10,11 +10,15 @@ public struct ServiceTable: Hashable, Codable, Sendable {
   public var side: SideTarget?
   /// With no version: how long a request waits for one before it is answered 503; `nil`: not at all.
   public var holdLimit: Milliseconds?
+  /// How long the tunnels of an instance that leaves the table may last; `nil`: until somebody ends
+  /// them.
+  public var tunnelDrain: Milliseconds?
 
   public init(
     key: ServiceKey, generation: Generation, route: RouteSpec, versions: [VersionTarget],
-    side: SideTarget? = nil, holdLimit: Milliseconds? = nil
+    side: SideTarget? = nil, holdLimit: Milliseconds? = nil, tunnelDrain: Milliseconds? = nil
   ) {
+    self.tunnelDrain = tunnelDrain
     self.key = key
     self.generation = generation
     self.route = route
@@ -70,11 +74,25 @@ public struct Endpoint: Hashable, Codable, Sendable {
   public var instance: InstanceID
   /// A literal address, `127.0.0.1`: a route names instances, never a host that a client chose.
   public var host: String
+  /// 0 where there is a socket.
   public var port: Int
+  /// The absolute path of the Unix socket that it listens on, instead of a port.
+  public var socket: String?
 
   public init(instance: InstanceID, host: String = "127.0.0.1", port: Int) {
     self.instance = instance
     self.host = host
     self.port = port
   }
+
+  public init(instance: InstanceID, socket: String) {
+    self.init(instance: instance, port: 0)
+    self.socket = socket
+  }
+
+  /// As messages name it: `port 4711` or `socket /var/lib/segue/...`.
+  public var place: String { socket.map { "socket \($0)" } ?? "port \(port)" }
+
+  /// The longest path that fits into a Unix socket's address on Linux, with its final zero (unix(7)).
+  public static let socketPathLimit = 107
 }

@@ -1,7 +1,7 @@
 /// A long-running thing that takes traffic, or a worker that takes none.
 public struct ServiceSpec: Hashable, Codable, Sendable {
   public var name: ServiceName
-  /// Run by `/bin/sh -c "exec ..."` in the root of the release, with `$PORT` set.
+  /// Run by `/bin/sh -c "exec ..."` in the root of the release, with `$PORT` or `$SOCKET` set.
   public var run: String
   /// How many instances serve in the steady state; at least 1.
   public var instances: Int
@@ -10,8 +10,10 @@ public struct ServiceSpec: Hashable, Codable, Sendable {
   public var secrets: [String]
   /// Services of the same release that must be moved before this one.
   public var needs: [ServiceName]
-  /// `nil` for a worker: it takes no traffic and is ready when it has stayed up for `health.interval
-  /// * health.rise`.
+  /// `nil`: each instance listens on a port of its own, `$PORT`.
+  public var listen: ListenSpec?
+  /// `nil` for what the router brings nothing: for a service whose instances share a socket, and for
+  /// a worker, which is ready when it has stayed up for `health.interval * health.rise`.
   public var route: RouteSpec?
   public var health: HealthSpec
   public var strategy: StrategySpec
@@ -21,20 +23,25 @@ public struct ServiceSpec: Hashable, Codable, Sendable {
   public var migrate: MigrateSpec?
   /// It stays where it is when another service of the same release fails.
   public var isIndependent: Bool
+  /// How its releases are judged; `nil`: not at all.
+  public var analysis: AnalysisSpec?
 
   public init(
     name: ServiceName, run: String, instances: Int = 1, environment: [String: String] = [:],
-    secrets: [String] = [], needs: [ServiceName] = [], route: RouteSpec? = RouteSpec(),
+    secrets: [String] = [], needs: [ServiceName] = [], listen: ListenSpec? = nil,
+    route: RouteSpec? = RouteSpec(),
     health: HealthSpec = HealthSpec(), strategy: StrategySpec = .rolling(RollingSpec()),
     deadlines: DeadlineSpec = DeadlineSpec(), limits: LimitSpec = LimitSpec(),
-    migrate: MigrateSpec? = nil, isIndependent: Bool = false
+    migrate: MigrateSpec? = nil, isIndependent: Bool = false, analysis: AnalysisSpec? = nil
   ) {
+    self.analysis = analysis
     self.name = name
     self.run = run
     self.instances = instances
     self.environment = environment
     self.secrets = secrets
     self.needs = needs
+    self.listen = listen
     self.route = route
     self.health = health
     self.strategy = strategy
@@ -52,6 +59,7 @@ public struct ServiceSpec: Hashable, Codable, Sendable {
     environment = try fields.decode([String: String].self, forKey: .environment)
     secrets = try fields.decode([String].self, forKey: .secrets)
     needs = try fields.decode([ServiceName].self, forKey: .needs)
+    listen = try fields.decodeIfPresent(ListenSpec.self, forKey: .listen)
     route = try fields.decodeIfPresent(RouteSpec.self, forKey: .route)
     health = try fields.decode(HealthSpec.self, forKey: .health)
     strategy = try fields.decode(StrategySpec.self, forKey: .strategy)
@@ -60,6 +68,7 @@ public struct ServiceSpec: Hashable, Codable, Sendable {
     // Records that were written before these existed have none of them.
     migrate = try fields.decodeIfPresent(MigrateSpec.self, forKey: .migrate)
     isIndependent = try fields.decodeIfPresent(Bool.self, forKey: .isIndependent) ?? false
+    analysis = try fields.decodeIfPresent(AnalysisSpec.self, forKey: .analysis)
   }
 }
 
@@ -132,14 +141,18 @@ public struct RouteSpec: Hashable, Codable, Sendable {
   public var match: RequestMatch?
   /// Who gets the same version again; `nil` is ``StickySpec/address``.
   public var sticky: StickySpec?
+  /// Where the certificate of ``host`` comes from; `nil`: the route wants none.
+  public var certificate: RouteCertificate?
+
   public init(
     host: String? = nil, pathPrefix: String = "/", match: RequestMatch? = nil,
-    sticky: StickySpec? = nil
+    sticky: StickySpec? = nil, certificate: RouteCertificate? = nil
   ) {
     self.host = host
     self.pathPrefix = pathPrefix
     self.match = match
     self.sticky = sticky
+    self.certificate = certificate
   }
 }
 
@@ -159,6 +172,9 @@ public struct HealthSpec: Hashable, Codable, Sendable {
   /// Asked by `GET`; 200 to 299 is a pass, redirects are not followed. `nil`: a TCP connection
   /// counts as a pass.
   public var path: String?
+  /// It says itself that it is ready: `READY=1` to the socket in `$NOTIFY_SOCKET` (sd_notify(3)).
+  /// Nobody asks it, then. `nil`: it is asked.
+  public var notify: Bool?
   public var interval: Milliseconds
   public var timeout: Milliseconds
   /// Passes in a row until an instance is ready.
@@ -169,10 +185,11 @@ public struct HealthSpec: Hashable, Codable, Sendable {
   public var warmUp: WarmUpSpec?
 
   public init(
-    path: String? = nil, interval: Milliseconds = Milliseconds(250),
+    path: String? = nil, notify: Bool? = nil, interval: Milliseconds = Milliseconds(250),
     timeout: Milliseconds = .seconds(2), rise: Int = 2, fall: Int = 3, warmUp: WarmUpSpec? = nil
   ) {
     self.path = path
+    self.notify = notify
     self.interval = interval
     self.timeout = timeout
     self.rise = rise
@@ -200,6 +217,9 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
   /// Requests in flight on a retiring instance; then it is stopped all the same, and the receipt
   /// counts what was cut.
   public var drain: Milliseconds
+  /// Websockets, other upgraded connections and event streams of a retiring instance, which last as
+  /// long as somebody wants them; `nil`: as ``drain``. Websockets are told to go in the second half.
+  public var tunnels: Milliseconds?
   /// SIGTERM to exit; then SIGKILL.
   public var stop: Milliseconds
   /// The whole rollback; then it is an incident, and the last good table stays.
@@ -215,8 +235,9 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
     ready: Milliseconds = .seconds(60), drain: Milliseconds = .seconds(30),
     stop: Milliseconds = .seconds(10), rollback: Milliseconds = .seconds(120),
     acknowledge: Milliseconds = .seconds(5), warmUp: Milliseconds = .seconds(10),
-    pause: Milliseconds = .minutes(24 * 60)
+    pause: Milliseconds = .minutes(24 * 60), tunnels: Milliseconds? = nil
   ) {
+    self.tunnels = tunnels
     self.ready = ready
     self.drain = drain
     self.stop = stop
@@ -237,6 +258,17 @@ public struct DeadlineSpec: Hashable, Codable, Sendable {
     let standard = DeadlineSpec()
     warmUp = try fields.decodeIfPresent(Milliseconds.self, forKey: .warmUp) ?? standard.warmUp
     pause = try fields.decodeIfPresent(Milliseconds.self, forKey: .pause) ?? standard.pause
+    tunnels = try fields.decodeIfPresent(Milliseconds.self, forKey: .tunnels)
+  }
+
+  /// How long tunnels and event streams may take to end.
+  public var tunnelDrain: Milliseconds { tunnels ?? drain }
+
+  /// When an instance has been drained long enough on which nothing lasts any more.
+  ///
+  /// - Parameter end: of its tunnels' drain, and of its requests'.
+  public func drainEndOfRequests(_ end: Instant) -> Instant {
+    end + (drain - max(drain, tunnelDrain))
   }
 }
 

@@ -28,6 +28,19 @@ public enum StrategySpec: Hashable, Codable, Sendable {
   }
 }
 
+extension StrategySpec {
+  /// Every hold that a rollout may come to, in order.
+  public var holds: [HoldSpec] {
+    switch self {
+    case .rolling, .recreate: []
+    case .blueGreen(let spec): spec.preview.map { [$0.hold] } ?? []
+    case .canary(let spec): spec.steps.map(\.hold)
+    case .ab(let spec): [spec.hold]
+    case .shadow(let spec): [spec.hold]
+    }
+  }
+}
+
 /// What must be before a rollout leaves a stage whose traffic has moved.
 public enum HoldSpec: Hashable, Codable, Sendable {
   /// On by itself after this long.
@@ -51,7 +64,7 @@ public enum HoldSpec: Hashable, Codable, Sendable {
 /// once.
 public struct VerdictHold: Hashable, Codable, Sendable {
   /// What happens when `maximum` has passed and there is not enough evidence.
-  public enum OnInsufficient: String, Hashable, Codable, Sendable {
+  public enum OnInsufficient: String, Hashable, Codable, Sendable, CaseIterable {
     /// Wait for a person, as long again as `maximum`; then take the rollout back.
     case hold
     case rollBack = "roll-back"

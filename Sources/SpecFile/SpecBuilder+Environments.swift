@@ -135,7 +135,13 @@ extension SpecBuilder {
         error(
           at: entry.keySpan, "\(owner) is a worker and takes no traffic, so it has no `route`",
           hint: "take it out")
+      } else if service?.isShared == true {
+        change.route = nil
+        refuseSharedRoute(entry, of: owner)
       }
+    }
+    if let entry = fields["listen"] {
+      change.listen = changedListen(entry, of: service, owner: owner)
     }
     if let entry = fields["env"] {
       change.environment = variables(entry, beside: service?.secrets ?? [], isService: true)

@@ -5,6 +5,10 @@ struct ServiceDraft {
   var spec: ServiceSpec
   var nameSpan: Span
   var isWorker: Bool
+  /// Its instances share a socket, and the router knows nothing of it.
+  var isShared = false
+  /// How it listens could be read.
+  var hasSoundListen = true
   var routeSpan: Span?
   /// A route that could not be read is compared with no other.
   var hasSoundRoute: Bool
@@ -74,15 +78,19 @@ extension SpecBuilder {
       hasSoundRoute: isClear && errorCount == errorsBeforeRoute, secrets: secrets)
     if isWorker, let route = fields["route"] { refuseRoute(route, of: owner) }
     settings(of: &draft, fields, owner: owner)
+    checkListen(&draft, fields, owner: owner)
     checkHealth(draft.spec, fields, takesTraffic: isClear && !isWorker, nameSpan: entry.keySpan)
     if let run = fields["run"], !spec.run.isEmpty {
-      checkCommand(spec.run, at: run.valueSpan, takesTraffic: isClear && !isWorker)
+      checkCommand(
+        draft.spec, at: run.valueSpan,
+        takesTraffic: isClear && !isWorker && draft.hasSoundListen)
     }
     return draft
   }
 
   /// How a service is checked, moved and bounded.
   private mutating func settings(of draft: inout ServiceDraft, _ fields: Fields, owner: String) {
+    if let listen = fields["listen"] { self.listen(listen, in: &draft, owner: owner) }
     if let health = fields["health"] { draft.spec.health = self.health(health, of: owner) }
     if let strategy = fields["strategy"] {
       draft.spec.strategy = self.strategy(
@@ -92,6 +100,7 @@ extension SpecBuilder {
     if let deadlines = fields["deadlines"] {
       draft.spec.deadlines = self.deadlines(deadlines, of: owner)
     }
+    judge(&draft, fields, owner: owner)
     if let limits = fields["limits"] { draft.spec.limits = self.limits(limits, of: owner) }
     if let migrate = fields["migrate"] { draft.spec.migrate = self.migrate(migrate, of: owner) }
     draft.spec.isIndependent = fields["independent"].flatMap { boolean($0) } ?? false
@@ -123,6 +132,9 @@ extension SpecBuilder {
       route.match = requestMatch(fields, of: owner)
     }
     if let sticky = fields["sticky"] { route.sticky = self.sticky(sticky, of: owner) }
+    if let tls = fields["tls"] {
+      route.certificate = certificate(tls, of: owner, hasHost: route.host != nil)
+    }
     return route
   }
 
@@ -202,6 +214,7 @@ extension SpecBuilder {
       return health
     }
     health.path = fields["path"].flatMap { checked($0, TextRules.urlPath) }
+    if fields["notify"].flatMap({ boolean($0) }) == true { health.notify = true }
     if let interval = fields["interval"].flatMap({ duration($0, in: SpecLimits.interval) }) {
       health.interval = interval
     }
@@ -247,6 +260,7 @@ extension SpecBuilder {
       guard let value = fields[name].flatMap({ duration($0, in: range) }) else { continue }
       deadlines[keyPath: path] = value
     }
+    deadlines.tunnels = fields["tunnels"].flatMap { duration($0, in: long) }
     return deadlines
   }
 
@@ -290,18 +304,26 @@ extension SpecBuilder {
   private mutating func checkHealth(
     _ spec: ServiceSpec, _ fields: Fields, takesTraffic: Bool, nameSpan: Span
   ) {
-    if spec.route == nil, spec.health.path != nil, let entry = fields["health"] {
+    if spec.health.path != nil, spec.health.notify == true, let entry = fields["health"] {
+      error(
+        at: entry.value.entry(at: ["notify"])?.keySpan ?? entry.keySpan,
+        "service `\(spec.name)` is either asked at its path, or says itself that it is ready",
+        hint: "keep one of `path` and `notify`")
+    }
+    if spec.isWorker, spec.health.path != nil, let entry = fields["health"] {
       error(
         at: entry.keySpan,
         "service `\(spec.name)` is a worker and takes no traffic, so nothing can ask its path",
         hint: "take the path out; a worker is ready when it has stayed up for a while")
-    } else if spec.route == nil, spec.health.warmUp != nil, let entry = fields["health"] {
+    } else if spec.isWorker, spec.health.warmUp != nil, let entry = fields["health"] {
       error(
         at: entry.value.entry(at: ["warm-up"])?.keySpan ?? entry.keySpan,
         "service `\(spec.name)` is a worker and takes no traffic, so nothing can warm it up",
         hint: "take `warm-up` out")
     }
-    if takesTraffic, spec.health.path == nil, fields["health"]?.value.mentionsPath != true {
+    if takesTraffic, spec.health.path == nil, spec.health.notify != true,
+      fields["health"]?.value.mentionsPath != true
+    {
       warn(
         at: fields["health"]?.keySpan ?? nameSpan,
         "service `\(spec.name)` has no health path: an instance counts as ready as soon as its "
@@ -319,14 +341,21 @@ extension SpecBuilder {
     }
   }
 
-  private mutating func checkCommand(_ run: String, at span: Span, takesTraffic: Bool) {
+  private mutating func checkCommand(_ spec: ServiceSpec, at span: Span, takesTraffic: Bool) {
+    let run = spec.run
     if let problem = ShellCommand(run).problemBehindExec {
       warn(
         at: span, "`run` of a service is started as `exec …`, and \(problem)",
         hint: "put it into a script, or write `run: sh -c '…'`; preparations belong in the pipeline"
       )
     }
-    if takesTraffic, !run.contains("$PORT"), !run.contains("${PORT") {
+    guard takesTraffic, spec.sharedAddress == nil else { return }
+    if spec.listen == .unix {
+      guard !run.contains("$SOCKET"), !run.contains("${SOCKET") else { return }
+      warn(
+        at: span, "`run` does not mention $SOCKET: does the program listen on the path in $SOCKET?",
+        hint: "pass it on, like `--unix $SOCKET`, or read it in the program")
+    } else if !run.contains("$PORT"), !run.contains("${PORT") {
       warn(
         at: span, "`run` does not mention $PORT: does the program listen on the port in $PORT?",
         hint: "many read PORT by themselves; otherwise pass it on, like `--port $PORT`")

@@ -143,7 +143,8 @@ extension SpecBuilder {
     let owner = "`preview` of \(context.owner)"
     guard let fields = section(entry, in: SpecKeys.preview, owner: owner) else { return nil }
     let limit = CanarySpec.standardLimit
-    let hold = self.hold(fields, standard: .promotion(limit: limit), limit: limit)
+    let hold = self.hold(
+      fields, standard: .promotion(limit: limit), limit: limit, isShared: false)
     return fields["host"].flatMap { checked($0, TextRules.host) }
       .map { PreviewSpec(host: $0, hold: hold) }
   }
@@ -314,7 +315,8 @@ extension SpecBuilder {
       var seen: Set<String> = []
       shadow.mirror.headers = named.map { $0.text.lowercased() }.filter { seen.insert($0).inserted }
     }
-    shadow.hold = hold(fields, standard: shadow.hold, limit: CanarySpec.standardLimit)
+    shadow.hold = hold(
+      fields, standard: shadow.hold, limit: CanarySpec.standardLimit, isShared: false)
     return shadow
   }
 
@@ -335,15 +337,16 @@ extension SpecBuilder {
 
   // MARK: Holds
 
-  /// `hold`, or `until: promote` with its `limit`.
+  /// `hold`, or `until` with its `limit`.
   ///
   /// - Parameters:
   ///   - standard: When the file says nothing.
   ///   - limit: How long `until: promote` waits when the file does not say it.
+  ///   - isShared: Both releases have requests of the same kind, so that one can judge the other.
   private mutating func hold(
-    _ fields: Fields, standard: HoldSpec, limit: Milliseconds
+    _ fields: Fields, standard: HoldSpec, limit: Milliseconds, isShared: Bool = true
   ) -> HoldSpec {
-    let waits = fields["until"].flatMap { untilPromotion($0) }
+    let until = fields["until"].flatMap { word($0, among: isShared ? SpecKeys.ends : ["promote"]) }
     let span = fields["hold"].flatMap { duration($0, in: SpecLimits.wait) }
     let ownLimit = fields["limit"].flatMap { duration($0, in: SpecLimits.wait) }
     if let hold = fields["hold"], let until = fields["until"] {
@@ -353,27 +356,22 @@ extension SpecBuilder {
       return standard
     }
     let isPromoted =
-      if case .promotion = standard { fields["hold"] == nil } else { waits == true }
-    if let entry = fields["limit"], !isPromoted, fields["until"] == nil {
+      if case .promotion = standard, until == nil { fields["hold"] == nil } else {
+        until == "promote"
+      }
+    if let entry = fields["limit"], !isPromoted, fields["until"] == nil || until == "verdict" {
       error(
         at: entry.keySpan,
         "`limit` in \(fields.owner) bounds the wait for a person, and there is none",
-        hint: "write `until: promote` beside it, or take it out")
+        hint: until == "verdict"
+          ? "a verdict's wait is bounded by `maximum` in `analysis` of the service"
+          : "write `until: promote` beside it, or take it out")
     }
     if let span { return .time(span) }
+    if until == "verdict" { return .verdict(AnalysisSpec.standardHold) }
     if isPromoted, fields["until"] != nil || ownLimit != nil {
       return .promotion(limit: ownLimit ?? limit)
     }
     return standard
-  }
-
-  private mutating func untilPromotion(_ entry: YAMLEntry) -> Bool? {
-    guard let text = text(entry) else { return nil }
-    if text == "verdict" {
-      error(
-        at: entry.valueSpan, "`until: verdict`" + Self.judgesNothing, hint: Self.insteadOfJudging)
-      return nil
-    }
-    return word(entry, among: ["promote"]).map { _ in true }
   }
 }

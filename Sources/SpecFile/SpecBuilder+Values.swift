@@ -73,13 +73,6 @@ extension SpecBuilder {
     return result
   }
 
-  /// Judging by live traffic is more than a hint: a file that asks for it must not be deployed
-  /// unjudged.
-  static let judgesNothing =
-    " is not supported by this version of Segue: it does not judge a release by live traffic"
-  static let insteadOfJudging =
-    "let time pass (`hold: 10m`), or let a person decide (`until: promote`)"
-
   private func unknownKeys(of node: YAMLNode, in section: SpecSection) -> [String] {
     guard case .mapping(let entries) = node.content else { return [] }
     return entries.prefix(SpecLimits.entries).map(\.key).filter { section.key($0) == nil }
@@ -91,10 +84,7 @@ extension SpecBuilder {
 
   private mutating func refuse(_ entry: YAMLEntry, in section: SpecSection, owner: String) {
     let key = Printable.quoted(entry.key)
-    if section.judging.contains(entry.key) {
-      error(
-        at: entry.keySpan, "\(key) in \(owner)" + Self.judgesNothing, hint: Self.insteadOfJudging)
-    } else if section.planned.contains(entry.key) {
+    if section.planned.contains(entry.key) {
       error(
         at: entry.keySpan,
         (section.id == SpecKeys.root.id ? key : "\(key) in \(owner)")

@@ -7,6 +7,8 @@ struct SpecBuilder {
   private var errors: [Diagnostic] = []
   private var warnings: [Diagnostic] = []
   private var unshown = 0
+  /// Where automatic certificates are asked for.
+  var automaticCertificates: [Span] = []
 
   init(_ source: SourceText) { self.source = source }
 
@@ -75,10 +77,14 @@ struct SpecBuilder {
     let branch = deploy?["branch"].flatMap { checked($0, TextRules.branch) }
     let supersedes = deploy?["supersede"].flatMap { boolean($0) }
     let cost = fields["cost"].flatMap { self.cost($0) }
+    let authority = fields["tls"].flatMap { self.authority($0) }
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
     let environments = fields["environments"].map { self.environments($0, services) }
-    checkRoutes(services, in: environments ?? [EnvironmentDraft(name: "production")])
+    let places = environments ?? [EnvironmentDraft(name: "production")]
+    checkRoutes(services, in: places)
+    checkAddresses(services, in: places)
+    if fields["tls"] == nil { refuseAutomaticCertificates() }
     if steps.isEmpty, services.all.isEmpty, errors.isEmpty {
       error(
         at: fields["services"]?.keySpan ?? fields["pipeline"]?.keySpan ?? root.span,
@@ -89,7 +95,7 @@ struct SpecBuilder {
       version: 1, project: ProjectName(project ?? ""), deployBranch: branch ?? "main",
       pipeline: steps, services: services.all.map(\.spec),
       environments: environments?.map(\.spec) ?? [EnvironmentSpec(name: "production")],
-      supersedes: supersedes ?? false, cost: cost)
+      supersedes: supersedes ?? false, cost: cost, authority: authority)
   }
 
   private mutating func cost(_ entry: YAMLEntry) -> CostSpec? {
@@ -212,11 +218,19 @@ struct SpecBuilder {
     return variables
   }
 
+  private static let waysIn: Set<String> = [
+    "SOCKET", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
+  ]
+
   private mutating func checkReserved(_ name: String, at span: Span, isService: Bool) {
     if isService, name == "PORT" {
       error(
         at: span, "`PORT` is set by Segue, to a free port for each instance",
         hint: "delete it, and let the program listen on `$PORT`")
+    } else if isService, Self.waysIn.contains(name) {
+      error(
+        at: span, "`\(name)` is set by Segue, which tells an instance by it where to listen",
+        hint: "delete it; `listen` and `health` of the service say what an instance is given")
     } else if name.hasPrefix("SEGUE_") {
       error(
         at: span, "names that begin with `SEGUE_` are kept for Segue itself",

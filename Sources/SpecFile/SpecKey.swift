@@ -17,8 +17,12 @@ indirect enum SpecType: Sendable {
   case share(ClosedRange<Int>)
   /// A number and a currency.
   case price
+  /// A port, or a literal address with one.
+  case address
   /// One of these words.
   case word([String])
+  /// A list of these words.
+  case wordList([String])
   /// The name of a header field.
   case headerName
   case headerNameList
@@ -30,6 +34,11 @@ indirect enum SpecType: Sendable {
   case host
   /// Begins with `/`.
   case urlPath
+  /// Begins with `https://`.
+  case secureAddress
+  case email
+  /// An absolute path on the machine that Segue runs on.
+  case machineFile
   case nameList
   case secretList
   case variables
@@ -76,8 +85,6 @@ struct SpecSection: Sendable {
   /// Keys that Segue will know, but does not yet. They are refused, because a file that asks for an
   /// approval must not be deployed without one.
   var planned: [String] = []
-  /// Those of the planned ones that ask for a judgement of live traffic.
-  var judging: Set<String> = []
   /// Keys that people expect here, and what to write instead.
   var misplaced: [(name: String, hint: String)] = []
 

@@ -12,7 +12,8 @@ extension SpecKeys {
         name: "run", type: .command, isRequired: true,
         summary: """
           One command, run by `/bin/sh -c "exec …"` in the root of the release, so that SIGTERM \
-          reaches the program itself. It listens on `127.0.0.1`, on the port in `$PORT`.
+          reaches the program itself. It listens on `127.0.0.1`, on the port in `$PORT`, unless \
+          `listen` says otherwise.
           """,
         example: "./build/web --port $PORT", otherNames: ["command", "cmd", "start", "exec"]),
       SpecKey(
@@ -24,6 +25,15 @@ extension SpecKeys {
         name: "needs", type: .nameList, standard: "[]",
         summary: "Services of the same release that are moved before this one.", example: "[api]",
         otherNames: ["depends-on", "after", "requires"]),
+      SpecKey(
+        name: "listen", type: .wordOrSection(["port", "unix"], listen), standard: "port",
+        summary: """
+          How requests reach an instance. `port`: it listens on the port in `$PORT`. `unix`: it \
+          listens on the Unix socket whose path is in `$SOCKET`, which costs the machine less. \
+          `{ inherit: 8080 }`: no proxy stands on the path, and all instances accept from one \
+          socket.
+          """,
+        example: "unix", otherNames: ["socket", "bind"]),
       SpecKey(
         name: "worker", type: .boolean, standard: "false",
         summary: """
@@ -56,6 +66,13 @@ extension SpecKeys {
         summary: "Changes of the database that go with a release.",
         example: "{ expand: ./migrate up }", otherNames: ["migration", "migrations"]),
       SpecKey(
+        name: "analysis", type: .section(analysis), standard: "{ watch: [errors] }",
+        summary: """
+          How live traffic judges a new release while the old one still serves beside it. Bad at any \
+          moment takes the rollout back. Not for a worker.
+          """,
+        example: "{ watch: [errors, latency] }", otherNames: ["judge", "metrics"]),
+      SpecKey(
         name: "independent", type: .boolean, standard: "\(standard.isIndependent)",
         summary: """
           `true`: the service stays where it is when another service of the same release fails. \
@@ -64,7 +81,7 @@ extension SpecKeys {
         example: "true"),
     ],
     planned: [
-      "image", "build", "platform", "analysis", "hooks", "retries", "tls", "volumes", "schedule",
+      "image", "build", "platform", "hooks", "retries", "tls", "volumes", "schedule",
     ],
     misplaced: [
       ("canary", "put it under `strategy`: `strategy: canary`"),
@@ -77,6 +94,27 @@ extension SpecKeys {
       ("ports", "Segue chooses a free port for each instance: the command takes it from `$PORT`"),
       ("memory", "put it under `limits`: `limits: { memory: 512MiB }`"),
       ("cpu", "put it under `limits`: `limits: { cpu: 0.5 }`"),
+    ])
+
+  static let listen = SpecSection(
+    id: "listen", title: "`listen` of a service",
+    summary: """
+      With `inherit`, Segue opens the socket, and every instance gets it as descriptor 3 \
+      (`LISTEN_FDS`, as from systemd). A rollout starts new instances with the same socket, waits \
+      until they are ready, and then asks the old ones to stop by SIGTERM: each closes its copy, \
+      and finishes what it has within `deadlines.drain` and `deadlines.stop`. What the proxy would \
+      do is lost: shares, copies, previews, retries, counts and times of requests by release. So \
+      `route` and the strategies `canary`, `ab` and `shadow` are refused.
+      """,
+    keys: [
+      SpecKey(
+        name: "inherit", type: .address,
+        summary: """
+          Where requests come in. A port alone is one of `127.0.0.1`. An instance answers its \
+          health checks on `$PORT` all the same, or says itself that it is ready: `health: { \
+          notify: true }`.
+          """,
+        example: "8080")
     ])
 
   static let route = SpecSection(
@@ -108,8 +146,15 @@ extension SpecKeys {
           a rollout: the client's `address`, or a cookie, or a header field.
           """,
         example: "{ cookie: session }", otherNames: ["affinity", "stickiness"]),
+      SpecKey(
+        name: "tls", type: .wordOrSection(["auto"], routeCertificate),
+        summary: """
+          The certificate of `host`: `auto` has one issued by the authority of the file's `tls`, \
+          and renewed; or the files of one of your own.
+          """,
+        example: "auto", otherNames: ["certificate", "ssl", "https"]),
     ],
-    planned: ["tls", "methods", "redirect", "rewrite", "strip-prefix"])
+    planned: ["methods", "redirect", "rewrite", "strip-prefix"])
 
   static let sticky = SpecSection(
     id: "sticky", title: "`sticky` of a route",
@@ -147,6 +192,13 @@ extension SpecKeys {
         name: "path", type: .urlPath,
         summary: "Asked by `GET`. A status from 200 to 299 is a pass; redirects are not followed.",
         example: "/up", otherNames: ["url", "endpoint", "http"]),
+      SpecKey(
+        name: "notify", type: .boolean, standard: "false",
+        summary: """
+          `true`: an instance says itself that it is ready, by `READY=1` to the socket in \
+          `$NOTIFY_SOCKET` (sd_notify, as for systemd), and nobody asks it. Instead of `path`.
+          """,
+        example: "true"),
       SpecKey(
         name: "interval", type: .duration(SpecLimits.interval),
         standard: DurationText.render(standard.health.interval),
@@ -237,6 +289,12 @@ extension SpecKeys {
         The last requests of an instance that takes no more. Then it is stopped all the same, and \
         the receipt counts what was cut off.
         """),
+      deadline(
+        "tunnels", standard.deadlines.tunnelDrain,
+        """
+        Websockets and event streams of an instance that takes no more; as `drain` if it is not \
+        said. Websockets are told to go in the second half, one after another.
+        """),
       deadline("stop", standard.deadlines.stop, "SIGTERM to exit. Then SIGKILL."),
       deadline(
         "rollback", standard.deadlines.rollback,
@@ -288,9 +346,8 @@ extension SpecKeys {
 
   /// Every section, in the order of the reference.
   static let all = [
-    root, deploy, cost, step, reports, service, route, sticky, health, warmUp, strategy, rolling,
-    blueGreen, preview, canary, canaryStep, ab, requestHeader, requestCookie, shadow, recreate,
-    deadlines,
-    limits, migrate, environment, change,
+    root, deploy, cost, tls, acme, step, reports, service, listen, route, sticky, routeCertificate,
+    health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
+    requestCookie, shadow, recreate, deadlines, analysis, limits, migrate, environment, change,
   ]
 }

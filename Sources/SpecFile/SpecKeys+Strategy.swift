@@ -75,7 +75,7 @@ extension SpecKeys {
         name: "host", type: .host, isRequired: true,
         summary: "A host that no service's `route` has. The path is the route's.",
         example: "preview.shop.example.com", otherNames: ["hostname", "domain"]),
-      hold(standard: nil, "until the switch"), until(standard: "promote"),
+      hold(standard: nil, "until the switch"), until(standard: "promote", isShared: false),
       limit(CanarySpec.standardLimit),
     ])
 
@@ -101,7 +101,7 @@ extension SpecKeys {
       hold(standard: DurationText.render(.minutes(5)), "from each step to the next"),
       until(standard: nil), limit(CanarySpec.standardLimit), keepOld(CanarySpec().keepOld),
     ],
-    planned: verdict, judging: Set(verdict))
+    misplaced: judging)
 
   static let canaryStep = SpecSection(
     id: "canary-step", title: "A step of `canary`",
@@ -114,7 +114,7 @@ extension SpecKeys {
       hold(standard: nil, "until the next step"), until(standard: nil),
       limit(nil),
     ],
-    planned: verdict, judging: Set(verdict))
+    misplaced: judging)
 
   static let ab = SpecSection(
     id: "ab", title: "`ab` of a strategy",
@@ -138,7 +138,7 @@ extension SpecKeys {
       hold(standard: nil, "until the new release takes over"), until(standard: "promote"),
       limit(ABSpec.standardLimit), keepOld(ABSpec().keepOld),
     ],
-    planned: ["goals", "variants", "unit"] + verdict, judging: Set(verdict + ["goals"]))
+    planned: ["goals", "variants", "unit"], misplaced: judging)
 
   static let requestHeader = SpecSection(
     id: "request-header", title: "`header` of `ab` and of a route",
@@ -192,10 +192,10 @@ extension SpecKeys {
         standard: "[" + mirror.headers.joined(separator: ", ") + "]",
         summary: "Header fields whose values must agree in the two answers.",
         example: "[content-type, location]"),
-      hold(standard: nil, "until the switch"), until(standard: "promote"),
+      hold(standard: nil, "until the switch"), until(standard: "promote", isShared: false),
       limit(CanarySpec.standardLimit),
     ],
-    planned: verdict, judging: Set(verdict))
+    misplaced: judging)
 
   static let recreate = SpecSection(
     id: "recreate", title: "`recreate` of a strategy",
@@ -210,8 +210,11 @@ extension SpecKeys {
 
   // MARK: What several have
 
-  /// Keys that need a judge of live traffic.
-  private static let verdict = ["watch", "on-insufficient", "analysis"]
+  private static let judging = [
+    ("watch", "put it under `analysis` of the service: `analysis: { watch: [errors] }`"),
+    ("on-insufficient", "put it under `analysis` of the service"),
+    ("analysis", "put it beside `strategy`, not into it"),
+  ].map { (name: $0.0, hint: $0.1) }
 
   private static func keepOld(
     _ standard: Milliseconds, in range: ClosedRange<Milliseconds> = SpecLimits.keepOld
@@ -229,10 +232,17 @@ extension SpecKeys {
       otherNames: ["pause", "wait", "interval"])
   }
 
-  private static func until(standard: String?) -> SpecKey {
-    SpecKey(
-      name: "until", type: .word(["promote"]), standard: standard,
-      summary: "`promote`: until somebody promotes the rollout. Instead of `hold`.",
+  /// What may end a hold where the two releases have requests of the same kind.
+  static let ends = ["promote", "verdict"]
+
+  private static func until(standard: String?, isShared: Bool = true) -> SpecKey {
+    let verdict = """
+      `verdict`: until live traffic has judged the new release, as `analysis` of the service says.
+      """
+    return SpecKey(
+      name: "until", type: .word(isShared ? ends : ["promote"]), standard: standard,
+      summary: "`promote`: until somebody promotes the rollout. "
+        + (isShared ? verdict + " " : "") + "Instead of `hold`.",
       example: "promote")
   }
 

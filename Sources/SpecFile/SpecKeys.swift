@@ -37,10 +37,15 @@ enum SpecKeys {
         name: "cost", type: .section(cost),
         summary: "What things cost, for the receipts.", example: "{ instance-hour: 0.04 EUR }",
         otherNames: ["costs", "price", "prices"]),
+      SpecKey(
+        name: "tls", type: .section(tls),
+        summary: "Who issues certificates.",
+        example: "{ acme: { email: ops@example.com, agree-to-terms: true } }",
+        otherNames: ["certificates", "ssl"]),
     ],
     planned: [
       "policy", "gates", "teams", "notify", "calendar", "windows", "freeze", "approvals",
-      "platform", "router", "analysis", "tls",
+      "platform", "router", "analysis",
     ],
     misplaced: [
       ("migrate", "put it under the service that it goes with"),
@@ -174,6 +179,12 @@ enum SpecKeys {
           or paths of its own.
           """,
         example: "{ host: staging.shop.example.com }", otherNames: ["routes", "ingress"]),
+      SpecKey(
+        name: "listen", type: .section(listen),
+        summary: """
+          Another address for the socket that the instances share. Only for a service that has one.
+          """,
+        example: "{ inherit: 8081 }"),
       SpecKey(
         name: "env", type: .variables, standard: "{}",
         summary: "Added to the service's variables, or instead of those of the same name.",

@@ -22,6 +22,10 @@ public enum SpecLimits {
   public static let instances = 1...100
   public static let threshold = 1...100
   public static let surge = 0...100
+  /// Per cent.
+  public static let tolerance = 0...1_000
+  /// Thousandths.
+  public static let falseAlarms = 1...200
   public static let warmUpRequests = 1...1_000
   /// A deadline, a timeout, a time to keep the old set.
   public static let duration = Milliseconds(1)...Milliseconds(24 * 3_600_000)

@@ -148,14 +148,20 @@ public enum SpecReference {
     case .share(let range):
       "a share from `\(ShareText.render(range.lowerBound))` to "
         + "`\(ShareText.render(range.upperBound))`"
+    case .address: "a port, or a literal address with one: `0.0.0.0:8080`"
     case .price: "a number with up to six digits after the point, and a currency: `0.04 EUR`"
     case .word(let words): words.map { "`\($0)`" }.joined(separator: " or ")
     case .headerName: "the name of a header field"
+    case .wordList(let words):
+      "a list of " + words.map { "`\($0)`" }.joined(separator: ", ")
     case .headerNameList: "a list of names of header fields"
     case .headerValue, .cookieValue: "text"
     case .cookieName: "the name of a cookie"
     case .host: "a host name in lower case, without scheme and port"
     case .urlPath: "a path that begins with `/`"
+    case .secureAddress: "an address that begins with `https://`"
+    case .email: "an address for mail"
+    case .machineFile: "the absolute path of a file on the machine that Segue runs on"
     case .nameList: "a list of names"
     case .secretList: "a list of names in capital letters, digits and `_`"
     case .variables: "a mapping from names to text"

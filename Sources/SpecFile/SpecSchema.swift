@@ -58,13 +58,22 @@ public enum SpecSchema {
       ]
     case .share: share
     case .price: pattern(PriceText.pattern)
+    case .address:
+      [
+        ("type", types("string", "integer")), ("pattern", .string(AddressText.pattern)),
+        ("minimum", .integer(1)), ("maximum", .integer(65_535)),
+      ]
     case .word(let words): word(words)
     case .headerName, .cookieName: pattern(TextRules.tokenPattern)
+    case .wordList(let words): list(.object(word(words)))
     case .headerNameList: list(.object(pattern(TextRules.tokenPattern)))
     case .headerValue: pattern(TextRules.headerValuePattern, types: plainTypes)
     case .cookieValue: pattern(TextRules.cookieValuePattern, types: plainTypes)
     case .host: pattern(TextRules.hostPattern)
     case .urlPath: pattern(TextRules.urlPathPattern)
+    case .secureAddress: pattern(TextRules.secureAddressPattern)
+    case .email: pattern(TextRules.emailPattern)
+    case .machineFile: pattern(TextRules.machineFilePattern)
     case .nameList: list(.object(pattern(TextRules.namePattern)))
     case .secretList: list(.object(pattern(TextRules.secretPattern)))
     case .fileList: list(file)

@@ -7,6 +7,9 @@ enum TextRules {
   static let hostPattern =
     "^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
   static let urlPathPattern = "^/[^\\s#?]*$"
+  static let secureAddressPattern = "^https://[^\\s\"<>]{1,2000}$"
+  static let emailPattern = "^[^\\s@,;<>]{1,64}@[^\\s@,;<>]{1,253}$"
+  static let machineFilePattern = "^/[^\\u0000-\\u001f\\u007f]{1,1023}$"
   /// A token of RFC 9110, section 5.6.2: the name of a header field or of a cookie.
   static let tokenPattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
   /// What a header field can hold and a router can compare: visible ASCII, spaces only between.
@@ -136,6 +139,45 @@ enum TextRules {
     }
     if text.utf8.count > 1_024 { return wrong("it is longer than 1024 characters") }
     return nil
+  }
+
+  static func secureAddress(_ text: String) -> Misreading? {
+    let prefix = "https://"
+    let isSound = text.unicodeScalars.allSatisfy {
+      $0.isASCII && $0.value > 0x20 && $0.value < 0x7F && !"\"<>".unicodeScalars.contains($0)
+    }
+    if isSound, text.hasPrefix(prefix), (1...2_000).contains(text.utf8.count - prefix.utf8.count) {
+      return nil
+    }
+    return Misreading(
+      message: "\(Printable.quoted(text)) is not an address that begins with `https://`",
+      hint: "write it as the authority names its directory")
+  }
+
+  static func email(_ text: String) -> Misreading? {
+    let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+    // A header field of mail would read these as more than one address (RFC 8555 section 7.3).
+    let isSound = text.unicodeScalars.allSatisfy {
+      $0.value > 0x20 && $0.value != 0x7F && !",;<>".unicodeScalars.contains($0)
+    }
+    if isSound, parts.count == 2, (1...64).contains(parts[0].utf8.count),
+      (1...253).contains(parts[1].utf8.count)
+    {
+      return nil
+    }
+    return Misreading(
+      message: "\(Printable.quoted(text)) is not an address for mail",
+      hint: "write one address, like `ops@example.com`")
+  }
+
+  static func machineFile(_ text: String) -> Misreading? {
+    let isSound = text.unicodeScalars.allSatisfy { $0.value > 0x1F && $0.value != 0x7F }
+    if isSound, text.hasPrefix("/"), (2...1_024).contains(text.utf8.count) { return nil }
+    return Misreading(
+      message: "\(Printable.quoted(text)) is not the absolute path of a file",
+      hint: text.hasPrefix("/")
+        ? "leave out control characters, and write at most 1024 characters"
+        : "begin it with `/`: it is a file of the machine, which no repository should hold")
   }
 
   /// A path, or a pattern for paths, inside the checkout.

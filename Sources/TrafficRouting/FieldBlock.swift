@@ -1,3 +1,13 @@
+/// Fields that are the sender's or the router's, as the router is set.
+public struct ReplacedFields: OptionSet, Sendable {
+  public let rawValue: UInt8
+
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  public static let requestID = ReplacedFields(rawValue: 1)
+  public static let trace = ReplacedFields(rawValue: 2)
+}
+
 /// The header fields of one message, and what they say about its framing and its connection.
 ///
 /// Lines are read as they become complete, so that a head that arrives octet by octet costs no more
@@ -124,7 +134,7 @@ public struct FieldBlock: Sendable {
       bytes.forEachElement(of: value) { element in
         if bytes.matches("trailers", in: element) { acceptsTrailers = true }
       }
-    case .other, .proxyConnection, .forwarded, .imitation: break
+    case .other, .proxyConnection, .forwarded, .imitation, .requestID, .trace: break
     }
   }
 
@@ -182,7 +192,7 @@ public struct FieldBlock: Sendable {
           switch fields[index].kind {
           case .host, .contentLength, .transferEncoding, .expect: continue
           case .other, .connection, .keepAlive, .proxyConnection, .upgrade, .te, .forwarded,
-            .imitation:
+            .imitation, .requestID, .trace:
             break
           }
           if bytes.equal(fields[index].name, element) { fields[index].isNamedByConnection = true }
@@ -193,7 +203,11 @@ public struct FieldBlock: Sendable {
 
   /// Calls `body` with each longest run of lines that goes on to the next hop unchanged. Framing,
   /// connection and forwarding fields are never among them: the router writes its own.
-  public func forEachKeptRun(isRequest: Bool, _ body: (Range<Int>) -> Void) {
+  ///
+  /// - Parameter replaced: what else of a request the router writes itself.
+  public func forEachKeptRun(
+    isRequest: Bool, replaced: ReplacedFields = [], _ body: (Range<Int>) -> Void
+  ) {
     var start = -1
     var end = -1
     for field in fields {
@@ -203,6 +217,9 @@ public struct FieldBlock: Sendable {
       case .expect: kept = true
       case .forwarded, .imitation: kept = !isRequest
       case .host: kept = !isRequest
+      case .requestID:
+        kept = !field.isNamedByConnection && !(isRequest && replaced.contains(.requestID))
+      case .trace: kept = !field.isNamedByConnection && !(isRequest && replaced.contains(.trace))
       case .contentLength, .transferEncoding, .connection, .keepAlive, .proxyConnection, .upgrade,
         .te:
         kept = false

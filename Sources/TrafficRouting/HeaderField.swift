@@ -13,6 +13,10 @@ public enum FieldName: UInt8, Hashable, Sendable {
   /// `X-Forwarded-*`, `X-Real-IP`, `Forwarded` and `X-Segue-Shadow`: a client's word about what only
   /// the router knows, which is replaced.
   case forwarded
+  /// `X-Request-Id`: a client's name for its request, which only a trusted peer gives.
+  case requestID
+  /// `traceparent` and `tracestate`, which are dropped where a trace begins.
+  case trace
   /// A name that an application behind CGI-like gateways would read as one of the above, such as
   /// `Content_Length` or `X_Forwarded_For`: never passed on.
   case imitation
@@ -31,7 +35,11 @@ public enum FieldName: UInt8, Hashable, Sendable {
     case 10:
       if bytes.matches("connection", in: range) { return .connection }
       if bytes.matches("keep-alive", in: range) { return .keepAlive }
-      return .other
+      return bytes.matches("tracestate", in: range) ? .trace : .other
+    case 11: return bytes.matches("traceparent", in: range) ? .trace : .other
+    case 12:
+      if bytes.matches("x-request-id", in: range) { return .requestID }
+      return resembles("x-request-id", bytes, range) ? .imitation : .other
     case 14:
       if bytes.matches("content-length", in: range) { return .contentLength }
       if resembles("content-length", bytes, range) { return .imitation }

@@ -6,13 +6,18 @@ public struct FastRandom: Sendable {
 
   public init(seed: UInt64) { state = Avalanche.mix(seed) | 1 }
 
+  /// 64 bits.
   @inline(__always)
-  public mutating func next(below bound: Int) -> Int {
+  public mutating func word() -> UInt64 {
     state ^= state >> 12
     state ^= state << 25
     state ^= state >> 27
-    let value = state &* 0x2545_F491_4F6C_DD1D
-    return Int(value.multipliedFullWidth(by: UInt64(bound)).high)
+    return state &* 0x2545_F491_4F6C_DD1D
+  }
+
+  @inline(__always)
+  public mutating func next(below bound: Int) -> Int {
+    Int(word().multipliedFullWidth(by: UInt64(bound)).high)
   }
 }
 

@@ -163,15 +163,28 @@ extension FieldBlock {
   }
 }
 
-/// Sixteen digits in lower case.
-enum Hexadecimal {
+/// Digits in lower case.
+public enum Hexadecimal {
+  /// The eight digits of a word, the highest in the highest octet. All at once: each half octet is moved
+  /// into an octet of its own, and those from ten on are lifted from the digits to the letters.
+  @inlinable
+  public static func digits(_ word: UInt32) -> UInt64 {
+    var octets = UInt64(word)
+    octets = (octets | octets << 16) & 0x0000_FFFF_0000_FFFF
+    octets = (octets | octets << 8) & 0x00FF_00FF_00FF_00FF
+    octets = (octets | octets << 4) & 0x0F0F_0F0F_0F0F_0F0F
+    let letters = ((octets &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+    return octets &+ 0x3030_3030_3030_3030 &+ letters &* 39
+  }
+
   static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 48 + value : 87 + value }
 
   static func write(_ word: UInt64, to out: inout [UInt8]) {
-    var shift: UInt64 = 64
-    while shift > 0 {
-      shift -= 4
-      out.append(digit(UInt8(truncatingIfNeeded: word >> shift) & 15))
+    for half in [UInt32(truncatingIfNeeded: word >> 32), UInt32(truncatingIfNeeded: word)] {
+      let digits = digits(half)
+      for shift in stride(from: UInt64(56), through: 0, by: -8) {
+        out.append(UInt8(truncatingIfNeeded: digits >> shift))
+      }
     }
   }
 }

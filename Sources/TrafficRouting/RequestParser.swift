@@ -89,7 +89,8 @@ public struct RequestParser: Sendable {
       }
       if offset + 1 == bytes.count, bytes[offset] == .carriageReturn { return false }
       guard try parseRequestLine(bytes) else {
-        guard bytes.count - offset <= limits.firstLine else {
+        // The CR of a line that is just short enough may have come without its LF.
+        guard bytes.count - offset <= limits.firstLine + 1 else {
           throw HTTPFault(414, "request line longer than \(limits.firstLine) octets")
         }
         return false

@@ -33,9 +33,8 @@ public struct ResponseParser: Sendable {
     }
     if !hasFirstLine {
       guard try parseStatusLine(bytes) else {
-        guard bytes.count <= limits.firstLine else {
-          throw HTTPFault(502, "status line longer than \(limits.firstLine) octets")
-        }
+        // The CR of a line that is just short enough may have come without its LF.
+        guard bytes.count <= limits.firstLine + 1 else { throw lineTooLong }
         return false
       }
       hasFirstLine = true
@@ -62,6 +61,10 @@ public struct ResponseParser: Sendable {
     }
   }
 
+  private var lineTooLong: HTTPFault {
+    HTTPFault(502, "status line longer than \(limits.firstLine) octets")
+  }
+
   private var tooLong: HTTPFault { HTTPFault(502, "head longer than \(limits.bytes) octets") }
 
   private mutating func parseStatusLine(_ bytes: Span<UInt8>) throws(HTTPFault) -> Bool {
@@ -80,6 +83,7 @@ public struct ResponseParser: Sendable {
     guard bytes[index] == .carriageReturn, bytes[index + 1] == .lineFeed else {
       throw HTTPFault(502, "malformed end of the status line")
     }
+    guard index <= limits.firstLine else { throw lineTooLong }
     status = Int(bytes[9] - 48) * 100 + Int(bytes[10] - 48) * 10 + Int(bytes[11] - 48)
     guard status >= 100 else { throw HTTPFault(502, "status below 100") }
     statusRange = 9..<index

@@ -44,8 +44,14 @@ enum TableCheck {
     _ endpoints: [Endpoint], of release: ReleaseID
   ) throws(TableRefusal) {
     guard !endpoints.isEmpty else { throw .unsound("\(release) has no instance") }
-    for endpoint in endpoints where !(1...65_535).contains(endpoint.port) {
-      throw .unsound("\(endpoint.instance) has no valid port: \(endpoint.port)")
+    for endpoint in endpoints {
+      if let socket = endpoint.socket {
+        guard socket.hasPrefix("/"), socket.utf8.count <= Endpoint.socketPathLimit,
+          !socket.utf8.contains(0)
+        else { throw .unsound("\(endpoint.instance) has no valid socket: \(socket)") }
+      } else if !(1...65_535).contains(endpoint.port) {
+        throw .unsound("\(endpoint.instance) has no valid port: \(endpoint.port)")
+      }
     }
   }
 

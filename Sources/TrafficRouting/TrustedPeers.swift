@@ -57,12 +57,13 @@ public struct TrustedPeers: Hashable, Sendable {
   private static func parse(_ text: String) throws(NetworkFault) -> Network {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     let isSix = text.utf8.contains(.colon)
-    guard parts.count <= 2, let octets = isSix ? six(parts[0]) : four(parts[0]).map({ mapped + $0 })
+    guard parts.count <= 2,
+      let octets = isSix ? IPAddress.six(parts[0]) : IPAddress.four(parts[0]).map({ mapped + $0 })
     else { throw NetworkFault(description: "\(Excerpt.quoted(text.utf8)) is no network") }
     let width = isSix ? 128 : 32
     var bits = width
     if parts.count == 2 {
-      guard let number = decimal(parts[1], limit: width) else {
+      guard let number = IPAddress.decimal(parts[1], limit: width) else {
         throw NetworkFault(
           description: "\(Excerpt.quoted(text.utf8)) has no prefix length from 0 to \(width)")
       }
@@ -74,53 +75,5 @@ public struct TrustedPeers: Hashable, Sendable {
         description: "\(Excerpt.quoted(text.utf8)) says more of the address than its prefix covers")
     }
     return Network(octets: octets, bits: bits)
-  }
-
-  /// No sign and no zeros in front, which some read as octal.
-  private static func decimal(_ text: Substring, limit: Int) -> Int? {
-    guard (1...3).contains(text.utf8.count), text.utf8.allSatisfy(\.isDigit),
-      text == "0" || !text.hasPrefix("0"), let number = Int(text), number <= limit
-    else { return nil }
-    return number
-  }
-
-  private static func four(_ text: Substring) -> [UInt8]? {
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 4 else { return nil }
-    let octets = parts.compactMap { decimal($0, limit: 255).map { UInt8($0) } }
-    return octets.count == 4 ? octets : nil
-  }
-
-  /// RFC 4291 section 2.2: groups, `::` once for at least one group of zeros, and perhaps IPv4 at the
-  /// end.
-  private static func six(_ text: Substring) -> [UInt8]? {
-    guard let gap = text.firstRange(of: "::") else {
-      let octets = groups(text)
-      return octets?.count == 16 ? octets : nil
-    }
-    let head = text[..<gap.lowerBound]
-    let tail = text[gap.upperBound...]
-    guard !head.contains("."), let front = head.isEmpty ? [] : groups(head),
-      let back = tail.isEmpty ? [] : groups(tail), front.count + back.count <= 14
-    else { return nil }
-    return front + [UInt8](repeating: 0, count: 16 - front.count - back.count) + back
-  }
-
-  private static func groups(_ text: Substring) -> [UInt8]? {
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count <= 8 else { return nil }
-    var octets: [UInt8] = []
-    for (index, part) in parts.enumerated() {
-      if index == parts.count - 1, part.contains(".") {
-        guard let last = four(part) else { return nil }
-        octets += last
-        continue
-      }
-      guard (1...4).contains(part.utf8.count), part.utf8.allSatisfy({ $0.hexadecimalValue != nil }),
-        let group = UInt16(part, radix: 16)
-      else { return nil }
-      octets += [UInt8(group >> 8), UInt8(group & 0xFF)]
-    }
-    return octets
   }
 }

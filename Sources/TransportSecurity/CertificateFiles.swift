@@ -71,8 +71,20 @@ public struct CertificateSummary: Hashable, Sendable {
   public let name: String
   /// Its DNS names in lower case, wildcards included.
   public let hosts: [String]
+  /// The begin of its validity, in seconds since 1970; -1 if that can't be read.
+  public let notBefore: Int64
   /// The end of its validity, in seconds since 1970; -1 if that can't be read.
   public let notAfter: Int64
   /// SHA-256 of the certificate, as 64 hexadecimal digits.
   public let fingerprint: String
+}
+
+extension CertificateSummary {
+  /// What a certificate says, without serving it.
+  ///
+  /// - Throws: `CertificateFault` if it can't be read, or the key is another one's.
+  public static func read(_ files: CertificateFiles) throws(CertificateFault) -> CertificateSummary
+  {
+    try Identity(files).summary
+  }
 }

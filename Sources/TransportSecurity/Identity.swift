@@ -51,6 +51,7 @@ final class Identity: @unchecked Sendable {
     let digits = Array("0123456789abcdef")
     return CertificateSummary(
       name: name, hosts: names.lowercased().split(separator: "\n").map(String.init),
+      notBefore: segue_certificate_begin(certificate),
       notAfter: segue_certificate_expiry(certificate),
       fingerprint: String(
         digest.prefix(Int(count)).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }))

@@ -14,6 +14,7 @@ import SQLiteJournal
 import SegueModel
 import ServiceLifecycle
 import SpecFile
+import TrafficRouting
 import UnixSignals
 
 /// Segue as it is in production: every port with its real adapter.
@@ -43,9 +44,12 @@ struct Production: Composition {
     let migrations = try ProcessMigrationRunner(
       stateDirectory: options.state, secrets: SecretFiles(directory: options.state + "/secrets"),
       time: SystemTime(), logger: logger)
+    var world = try world(
+      options, journal, source, platform, migrations, supervisor.director, logger)
+    let certificates = CertificateDesk(options, logger: logger)
+    if options.tls != nil { world.certificates = certificates }
     let controlPlane = ControlPlane(
-      world: try world(
-        options, journal, source, platform, migrations, supervisor.director, logger),
+      world: world,
       settings: await settings(options, source)
     ) { await supervisor.status() }
     try await controlPlane.start()
@@ -60,6 +64,7 @@ struct Production: Composition {
     var configuration = ServiceGroupConfiguration(
       services: [
         .init(service: supervisor), .init(service: controlPlane), .init(service: server),
+        .init(service: certificates),
         .init(
           service: Housekeeping(platform: platform, migrations: migrations, logger: logger)),
       ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
@@ -83,7 +88,7 @@ struct Production: Composition {
   private func platform(_ options: ServeOptions, _ logger: Logger) throws -> ProcessPlatform {
     try ProcessPlatform(
       stateDirectory: options.state, secrets: SecretFiles(directory: options.state + "/secrets"),
-      time: SystemTime(), logger: logger)
+      time: SystemTime(), keeper: [Self.executable, "keep-sockets"], logger: logger)
   }
 
   private func world(
@@ -165,15 +170,23 @@ struct Production: Composition {
       stateDirectory: directory)
     if let threads = options.threads { configuration.threads = threads }
     configuration.takesOver = options.takesOver
+    let folder = CertificateDesk.folder(in: options.state)
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     configuration.tls = options.tls.map { tls in
       let pairs = tls.certificates.map { files in
         CertificateSource.pair(certificate: files.certificate, key: files.key)
       }
       return TLSListening(
         host: tls.listen.host, port: tls.listen.port,
-        certificates: pairs + (tls.folder.map { [.directory($0)] } ?? []), redirects: tls.redirects)
+        certificates: pairs + (tls.folder.map { [.directory($0)] } ?? []) + [.directory(folder)],
+        redirects: tls.redirects)
     }
+    configuration.certificateFolder = folder
     configuration.metrics = options.metrics
+    configuration.accessLog = options.requests.accessLog
+    configuration.errorPages = options.requests.errorPages
+    configuration.naming = try naming(options.requests)
     configuration.version = segueVersion
     let logger = Logger(label: "segue.proxy") { _ in
       StreamLogHandler.standardError(label: "segue.proxy")
@@ -185,6 +198,24 @@ struct Production: Composition {
     }
   }
 
+  private func naming(_ options: RequestOptions) throws -> RequestNaming {
+    var naming = RequestNaming()
+    naming.ids = options.ids
+    naming.forwarded = options.forwarded
+    switch options.traces {
+    case .pass: naming.traces = .passOn
+    case .begin: naming.traces = .begin(isSampled: false)
+    case .sample: naming.traces = .begin(isSampled: true)
+    }
+    do {
+      naming.trusted = try TrustedPeers(parsing: options.trusted)
+    } catch {
+      throw ControlError(
+        .refused, "--trust: \(error.description)", nextStep: "Write a network such as 10.0.0.0/8")
+    }
+    return naming
+  }
+
   func upgradeProxy(state: String, controlSocket: String) async throws -> String {
     do {
       let (old, new) = try await ProxyUpgrade(state: state, controlSocket: controlSocket).run()
@@ -192,6 +223,15 @@ struct Production: Composition {
     } catch let error as PortError {
       throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
     }
+  }
+
+  // MARK: Sockets
+
+  func keepSockets() async throws {
+    segue_release_program_pages()
+    // Passed descriptors begin at 3 (sd_listen_fds(3)). The call blocks this thread for good, which is
+    // what this process is for.
+    SocketKeeper.serve(3)
   }
 
   // MARK: Down
@@ -209,6 +249,7 @@ struct Production: Composition {
         _ = try await platform.stop(instance, deadline: .seconds(10))
       }
       let proxy = try await ProxySupervisor.stop(state: state)
+      try await ProcessPlatform.stopKeeper(stateDirectory: state)
       let count = running.count == 1 ? "1 instance" : "\(running.count) instances"
       return "stopped the daemon, \(count)\(proxy ? " and the proxy" : "")"
     } catch let error as PortError {

@@ -110,7 +110,7 @@ actor ProxySupervisor: Service {
         arguments: [
           Production.executable, "proxy", "--state", options.state, "--listen",
           "\(options.listen)",
-        ] + (options.metrics.map { ["--metrics", $0] } ?? []),
+        ] + options.proxyArguments,
         environment: ProcessPlatform.standardEnvironment(), directory: options.state,
         logFile: Self.logFile(options.state), identityFile: Self.identityFile(options.state),
         passedDescriptors: listener.map { [$0] } ?? []))

@@ -40,6 +40,7 @@ final class RecordingComposition: Composition {
   func upgradeProxy(state: String, controlSocket: String) async throws -> String {
     "Upgraded \(controlSocket)"
   }
+  func keepSockets() async throws {}
   func down(state: String) async throws -> String { "Stopped \(state)" }
 }
 

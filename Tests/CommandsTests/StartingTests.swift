@@ -45,6 +45,7 @@ import Testing
     func serve(_ options: ServeOptions) async throws {}
     func proxy(_ options: ProxyOptions) async throws {}
     func upgradeProxy(state: String, controlSocket: String) async throws -> String { "" }
+    func keepSockets() async throws {}
     func down(state: String) async throws -> String { "" }
     func startDaemon(_ options: ServeOptions, log: String) async throws -> DaemonProcess {
       started.withLock { $0 = true }

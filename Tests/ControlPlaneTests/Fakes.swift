@@ -248,6 +248,7 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
   }
 
   func ownsListener(_ instance: RunningInstance) async throws(PortError) -> ListenerProof { .own }
+  func hasNotified(_ instance: RunningInstance) async throws(PortError) -> Bool { true }
   func output(of instance: InstanceID, key: ServiceKey, limit: Int) async throws(PortError)
     -> [String]
   { [] }

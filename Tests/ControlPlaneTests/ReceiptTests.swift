@@ -15,11 +15,11 @@ import Testing
     Instant(milliseconds: 1_000_000 + seconds * 1_000)
   }
 
-  private static func release(_ number: Int) -> ServiceRelease {
+  private static func release(_ number: Int, listen: ListenSpec? = nil) -> ServiceRelease {
     ServiceRelease(
       id: ReleaseID("r-\(number)"), commit: CommitID("c\(number)"), height: number,
       spec: ServiceSpec(
-        name: "web", run: "serve", instances: 2,
+        name: "web", run: "serve", instances: 2, listen: listen,
         migrate: MigrateSpec(expand: "expand", contract: "contract", contractAfter: .minutes(60))))
   }
 
@@ -40,7 +40,7 @@ import Testing
 
   private static func receipt(
     _ events: [(Int64, RolloutEvent)], before: TrafficBaseline? = nil,
-    after: ServiceReport? = nil, mirrored: MirrorReport? = nil
+    after: ServiceReport? = nil, mirrored: MirrorReport? = nil, listen: ListenSpec? = nil
   ) throws -> Receipt {
     let stages = [
       RolloutEngine.Stage(
@@ -50,7 +50,7 @@ import Testing
         name: "100%", incoming: 2, outgoing: 0, weight: .all, keepOutgoing: .minutes(10)),
     ]
     let start = RolloutStart(
-      id: "R1", kind: .deploy, from: release(1), to: release(2), requestedBy: "ana",
+      id: "R1", kind: .deploy, from: release(1), to: release(2, listen: listen), requestedBy: "ana",
       reason: nil, stages: stages, expands: true)
     let records = ([(0, .rolloutStarted(start))] + events).enumerated().map { index, item in
       Recorded(
@@ -114,6 +114,16 @@ import Testing
     #expect(receipt.warm?.release == "r-1")
     #expect(receipt.warm?.instanceTime == .seconds(2 * 598))
     #expect(receipt.warm?.cost?.amount == 1_196_000)
+  }
+
+  @Test func whatNobodySawIsNotClaimed() throws {
+    let end: [(Int64, RolloutEvent)] = [
+      (9, .rolloutEnded(rollout: "R1", outcome: .live, reason: nil))
+    ]
+    #expect(try Self.receipt(end).uncounted == nil)
+    let listen = ListenSpec.inherit(SharedAddress(host: "::1", port: 8_080))
+    let receipt = try Self.receipt(end, listen: listen)
+    #expect(receipt.uncounted?.contains("accept from one socket at [::1]:8080") == true)
   }
 
   @Test func changesOfTheDatabaseAreOnRecord() throws {

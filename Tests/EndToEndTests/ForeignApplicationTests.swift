@@ -30,14 +30,65 @@ import Testing
     ]
   }
 
+  /// Its path.
+  private static func gunicorn(_ segue: Installation) async throws -> String {
+    let app = Installation.packageRoot + "/.build/httpbin"
+    let install = try await segue.run(
+      [Installation.packageRoot + "/Scripts/httpbin-app", app], deadline: .seconds(400))
+    #expect(install.status == 0, "\(install.all)")
+    return install.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// gunicorn knows sockets and notices of systemd's kind, so that Segue's need nothing new of it.
+  @Test(arguments: [true, false])
+  func releasesLoseNothingOnOtherWaysIn(inherits: Bool) async throws {
+    try await withInstallation { segue in
+      let gunicorn = try await Self.gunicorn(segue)
+      let port = try Installation.freePort()
+      func files(_ release: Int) -> [String: String] {
+        let bind = inherits ? "" : "--bind unix:$SOCKET"
+        let way =
+          inherits
+          ? "listen: { inherit: \(port) }\n    health: { notify: true }"
+          : "listen: unix\n    health: { path: /status/200 }"
+        return [
+          "release.txt": "\(release)\n",
+          "segue.yaml": """
+          version: 1
+          project: httpbin
+          services:
+            web:
+              run: \(gunicorn) httpbin:app \(bind) --workers 2 --no-control-socket
+              instances: 2
+              \(way)
+
+          """,
+        ]
+      }
+      try await segue.makeRepository(files(0))
+      try await segue.start()
+      let first = try await segue.push()
+      #expect(first.all.contains("is live"), "\(first.all)")
+      let url = inherits ? "http://127.0.0.1:\(port)" : segue.url
+      let load = try LoadRun(
+        LoadPlan(
+          url: url + "/status/200", postPath: "/post", connections: 4, postShare: 30,
+          checksEcho: false, rate: 100, duration: .seconds(900), timeout: .seconds(30)))
+      try load.start()
+      for release in 1...4 {
+        try await segue.commit("Release \(release)", files(release))
+        let push = try await segue.push()
+        #expect(push.all.contains("is live"), "release \(release): \(push.all)")
+      }
+      let report = await load.stop()
+      #expect(report.failed == 0, "\(report.failures)")
+      #expect(report.requests > 100)
+    }
+  }
+
   @Test func tenReleasesUnderLoadLoseNothing() async throws {
     try await withInstallation { segue in
-      let app = Installation.packageRoot + "/.build/httpbin"
-      let install = try await segue.run(
-        [Installation.packageRoot + "/Scripts/httpbin-app", app], deadline: .seconds(400))
-      #expect(install.status == 0, "\(install.all)")
-      let gunicorn = install.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
-
+      let gunicorn = try await Self.gunicorn(segue)
       try await segue.makeRepository(files(gunicorn, release: 0, strategy: "rolling"))
       try await segue.start()
       let first = try await segue.push()

@@ -183,7 +183,8 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
   }
 
   @Test func halfADiffIsRefused() {
-    for text in ["--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n one", "--- a/x\n+++ b/x\n@@ -1 +x @@\n"] {
+    let hunks = ["@@ -1,2 +1,2 @@\n one", "@@ -1 +x @@\n", "@@ -0 +1 @@\n-a\n+b\n"]
+    for text in hunks.map({ "--- a/x\n+++ b/x\n" + $0 }) {
       #expect(throws: UnifiedDiff.Malformed.self) { try UnifiedDiff.read(bytes(text)) }
     }
   }

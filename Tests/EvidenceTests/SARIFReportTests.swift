@@ -27,6 +27,12 @@ import Testing
     #expect(try Self.read(result).findings.map(\.level) == [level])
   }
 
+  @Test(arguments: [("1", 1), ("0", nil), ("-3", nil), ("1.5", nil), ("1e300", nil)])
+  func linesAreCountedFromOne(line: String, expected: Int?) throws {
+    let region = "{\"physicalLocation\": {\"region\": {\"startLine\": \(line)}}}"
+    #expect(try Self.read("{\"locations\": [\(region)]}").findings.map(\.line) == [expected])
+  }
+
   @Test func anOverrideComesBeforeTheDefault() throws {
     let invocation = """
       {"executionSuccessful": true, "ruleConfigurationOverrides":

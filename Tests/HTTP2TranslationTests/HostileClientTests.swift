@@ -152,6 +152,19 @@ import Testing
     #expect(client.engine.opened.isEmpty)
   }
 
+  @Test func fewContinuationsAreTakenInTheSmallestPieces() {
+    let client = RawClient()
+    client.write(.headers(Self.get, ready: false))
+    for index in 1...8 {
+      let payload = RawClient.compress([("a\(index)", "b")])
+      let frame = Frame(type: 9, flags: index == 8 ? 4 : 0, stream: 1, payload: payload)
+      for octet in frame.octets { client.write([octet]) }
+    }
+    #expect(client.fault == nil)
+    #expect(client.engine.connections[1]?.hasEnded == true)
+    #expect(client.engine.input(1).contains("a8: b"))
+  }
+
   @Test func theAllowanceGrowsBackWithTime() {
     let client = RawClient()
     for second in 0..<30 {

@@ -130,6 +130,25 @@ import Testing
     }
   }
 
+  @Test func asksOnAUnixSocket() async throws {
+    try await withServer(.answer(response("200 OK")), onSocket: true) { endpoint, log in
+      #expect(await HTTPProbe().check(endpoint, health: up) == .pass)
+      #expect(await HTTPProbe().check(endpoint, health: HealthSpec()) == .pass)
+      #expect(log.all.first?.contains("\r\nHost: localhost\r\n") == true)
+    }
+  }
+
+  @Test func aSocketThatIsNotThereFails() async {
+    let path = "/nonexistent/web.sock"
+    #expect(
+      await HTTPProbe().check(Endpoint(instance: "web-1", socket: path), health: up)
+        == .fail("there is no socket \(path) yet"))
+    let long = "/" + String(repeating: "s", count: 200)
+    #expect(
+      await HTTPProbe().check(Endpoint(instance: "web-1", socket: long), health: up)
+        == .fail("\(long) is too long for a socket's path"))
+  }
+
   @Test func namesAreNotLookedUp() async {
     let endpoint = Endpoint(instance: "web-1", host: "localhost", port: 1)
     #expect(

@@ -1,3 +1,5 @@
+import Foundation
+import Glibc
 import NIOCore
 import NIOPosix
 import SegueModel
@@ -22,24 +24,33 @@ final class RequestLog: Sendable {
 
 /// Runs a server that treats every connection alike for as long as `body` takes.
 func withServer(
-  _ behaviour: Behaviour, _ body: (Endpoint, RequestLog) async throws -> Void
+  _ behaviour: Behaviour, onSocket: Bool = false,
+  _ body: (Endpoint, RequestLog) async throws -> Void
 ) async throws {
   let log = RequestLog()
-  let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+  let path = "/tmp/segue-probe-\(UUID().uuidString).sock"
+  let server = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
     .childChannelInitializer { channel in
       channel.eventLoop.makeCompletedFuture {
         try channel.pipeline.syncOperations.addHandler(Reply(behaviour, log))
       }
     }
-    .bind(host: "127.0.0.1", port: 0).get()
+  let bound =
+    onSocket
+    ? server.bind(unixDomainSocketPath: path) : server.bind(host: "127.0.0.1", port: 0)
+  let channel = try await bound.get()
   let result: Result<Void, any Error>
   do {
     let port = channel.localAddress?.port ?? 0
-    result = .success(try await body(Endpoint(instance: "web-1", port: port), log))
+    let endpoint =
+      onSocket
+      ? Endpoint(instance: "web-1", socket: path) : Endpoint(instance: "web-1", port: port)
+    result = .success(try await body(endpoint, log))
   } catch {
     result = .failure(error)
   }
   try await channel.close()
+  if onSocket { unlink(path) }
   try result.get()
 }
 

@@ -48,6 +48,14 @@ import Testing
     #expect(access("\(bench.state)/tmp/p-1/env", F_OK) != 0)
   }
 
+  /// What serves requests on the same machine goes first.
+  @Test func stepsBackBehindWhatServes() async throws {
+    let bench = try Bench()
+    try await bench.run(StepSpec(name: "nice", run: "cut -d ' ' -f 19 /proc/self/stat"))
+    let own = getpriority(__priority_which_t(0), 0)
+    #expect(bench.log("nice") == "\(min(own + 10, 19))\n")
+  }
+
   @Test func passesNoDescriptorsOn() async throws {
     let held = open("/dev/null", O_RDONLY)
     defer { close(held) }

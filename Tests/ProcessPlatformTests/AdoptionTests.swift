@@ -40,7 +40,9 @@ import Testing
       request.instance = "web-orphan"
       if intentWritten {
         try fixture.platform.store.save(
-          InstanceRecord(start: request, port: 4_321, at: Instant(milliseconds: 1)))
+          InstanceRecord(
+            start: request, endpoint: Endpoint(instance: request.instance, port: 4_321),
+            at: Instant(milliseconds: 1)))
       }
       let starter = try await DetachedProcess.start(
         DetachedCommand(

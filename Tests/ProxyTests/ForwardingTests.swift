@@ -30,7 +30,9 @@ import Testing
           + "X-Hop: 1\r\n", body: request.head)
     }
     defer { backend.stop() }
-    try await withProxy { proxy in
+    var naming = RequestNaming()
+    naming.ids = false
+    try await withProxy(naming: naming) { proxy in
       try await proxy.route([backend.port])
       let response = try await onThread {
         try proxy.connect().ask(

@@ -184,6 +184,9 @@ private func exchange(_ port: Int?, _ request: String) async throws -> String {
       #expect(text.contains("\nsegue_requests_total{\(labels),class=\"2xx\"} 3\n"))
       #expect(text.contains("\nsegue_proxy_build_info{version=\"9.9\"} 1\n"))
       #expect(text.contains("\nsegue_proxy_access_log_dropped_total 0\n"))
+      #expect(text.contains("\nsegue_proxy_connections_accepted_total 3\n"))
+      #expect(text.contains("\nsegue_proxy_upgrades_total 0\n"))
+      #expect(text.contains("\nsegue_proxy_loop_lag_seconds{loop=\"1\"} "))
       #expect(text.contains("\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"))
     } catch {
       await server.shutdownGracefully(deadline: .zero)

@@ -8,15 +8,6 @@ import Testing
 
 /// TLS in front of everything else, spoken by curl.
 @Suite struct TLSTests {
-  private static func makeCertificate(_ host: String, in directory: String) async throws {
-    let output = try await Command.run([
-      "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-      "-days", "2", "-subj", "/CN=\(host)", "-addext", "subjectAltName=DNS:\(host)", "-keyout",
-      "\(directory)/\(host).key", "-out", "\(directory)/\(host).crt",
-    ])
-    try #require(FileManager.default.fileExists(atPath: "\(directory)/\(host).crt"), "\(output)")
-  }
-
   private static func start(_ directory: String, takesOver: Bool = false) async throws
     -> ProxyServer
   {
@@ -36,9 +27,7 @@ import Testing
   ) async throws {
     let directory = try Fixture.temporaryDirectory()
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    try FileManager.default.createDirectory(
-      atPath: directory + "/certificates", withIntermediateDirectories: true)
-    for host in hosts { try await makeCertificate(host, in: directory + "/certificates") }
+    for host in hosts { try await Certificates.make(for: host, in: directory + "/certificates") }
     let server = try await start(directory)
     do {
       try await body(server, directory)?.shutdownGracefully(deadline: .zero)
@@ -93,7 +82,7 @@ import Testing
       try Data("no certificate".utf8).write(to: URL(filePath: bad + ".crt"))
       try Data("no key".utf8).write(to: URL(filePath: bad + ".key"))
       // It comes in while the proxy runs, along with another that is sound.
-      try await Self.makeCertificate("new.test", in: directory + "/certificates")
+      try await Certificates.make(for: "new.test", in: directory + "/certificates")
       try await eventually("the new one is served") {
         try await Self.ask("new.test", server, directory) == "v1"
       }

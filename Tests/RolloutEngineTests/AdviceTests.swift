@@ -8,18 +8,26 @@ import Testing
   /// drain of 2 s; the bad release fails ten times as often: one request a second, if it has all.
   private func facts(
     _ strategy: StrategySpec = .rolling(RollingSpec()), rate: Double = 100, ratio: Double = 10,
-    instances: Int = 3, route: RouteSpec? = RouteSpec(), boot: Milliseconds = .seconds(4),
-    hasJudge: Bool = true
+    instances: Int = 3, route: RouteSpec? = RouteSpec(), boot: Milliseconds = .seconds(4)
   ) -> AdviceFacts {
     AdviceFacts(
       spec: ServiceSpec(
         name: "web", run: "serve", instances: instances, route: route, strategy: strategy),
       requestRate: rate, errorRate: 0.001, badRatio: ratio, boot: boot, drain: .seconds(2),
-      cost: CostSpec(instanceHour: 40_000, currency: "EUR"), hasJudge: hasJudge)
+      cost: CostSpec(instanceHour: 40_000, currency: "EUR"))
   }
 
   private func row(_ name: String, _ facts: AdviceFacts) throws -> StrategyAdvice {
     try #require(Advice(facts).rows.first { $0.name == name })
+  }
+
+  @Test func whereInstancesShareASocketNothingIsSplit() throws {
+    var facts = facts(route: nil)
+    facts.spec.listen = .inherit(SharedAddress(port: 8_080))
+    for name in ["canary", "ab", "shadow"] {
+      #expect(try row(name, facts).impossible?.contains("accept from one socket") == true)
+    }
+    #expect(Advice(facts).recommended == "rolling")
   }
 
   /// The table of `ln(1/(alpha*w)) * r / (r ln r - r + 1)` for alpha 1 % and nine ratios.
@@ -120,11 +128,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("canary, judged", 100.0, true), ("canary", 100, false), ("rolling", 2, true),
-    ("rolling", 0, false),
+    ("canary, judged", 100.0), ("rolling", 2), ("rolling", 0),
   ])
-  func theRecommendationFollowsTheTraffic(name: String, rate: Double, hasJudge: Bool) {
-    let advice = Advice(facts(rate: rate, hasJudge: hasJudge))
+  func theRecommendationFollowsTheTraffic(name: String, rate: Double) {
+    let advice = Advice(facts(rate: rate))
     #expect(advice.recommended == name)
     #expect(advice.why.hasSuffix("."))
   }

@@ -143,4 +143,12 @@ import Testing
     case .canary, .ab, .shadow, .recreate: Issue.record("\(strategy)")
     }
   }
+
+  /// An instance without tunnels need not wait for as long as one with some.
+  @Test(arguments: [(30, nil, 0), (30, 300, 270), (30, 10, 0), (30, 30, 0)])
+  func requestsAreDrainedByTheirOwnDeadline(_ drain: Int64, _ tunnels: Int64?, _ earlier: Int64) {
+    let deadlines = DeadlineSpec(drain: .seconds(drain), tunnels: tunnels.map { .seconds($0) })
+    let end = Instant(milliseconds: 1_000_000)
+    #expect(end - deadlines.drainEndOfRequests(end) == .seconds(earlier))
+  }
 }

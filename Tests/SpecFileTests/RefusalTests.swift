@@ -96,18 +96,29 @@ import Testing
     #expect(above.hint == "put it under `canary`")
   }
 
-  @Test(
-    "judging by live traffic is for later",
-    arguments: [
-      "{ canary: { until: verdict } }", "{ canary: { watch: [errors] } }",
-      "{ canary: { on-insufficient: hold } }", "{ ab: { goals: [orders] } }",
-      "{ canary: { steps: [{ weight: 5%, until: verdict }] } }", "{ shadow: { until: verdict } }",
-      "{ blue-green: { preview: { host: p.example, until: verdict } } }",
-    ])
-  func verdicts(_ strategy: String) throws {
+  @Test(arguments: [
+    ("{ shadow: { until: verdict } }", "`until` cannot be `verdict`"),
+    ("{ blue-green: { preview: { host: p.example, until: verdict } } }", "`until` cannot be"),
+    ("{ canary: { watch: [errors] } }", "unknown key `watch` in `canary`"),
+    ("{ canary: { until: verdict, limit: 1h } }", "bounds the wait for a person"),
+    ("{ ab: { goals: [orders] } }", "not supported by this version of Segue"),
+  ])
+  func verdictsOutOfPlace(_ strategy: String, _ message: String) throws {
     let error = try Self.sole(Self.errors("strategy: \(strategy)"))
-    #expect(error.message.contains("not supported by this version of Segue"))
-    #expect(error.message.contains("does not judge a release by live traffic"))
+    #expect(error.message.contains(message), "\(error.message)")
+  }
+
+  @Test(arguments: [
+    ("analysis: { watch: [erors] }", "nothing called `erors` can be watched"),
+    ("analysis: { minimum: 2h }", "waits at least 2h and at most 1h"),
+    ("analysis: { tolerate: -1 }", "-1, which is out of range"),
+    ("analysis: { false-alarms: 50% }", "50%, which is out of range"),
+    ("analysis: { on-insufficient: wait }", "`on-insufficient` cannot be `wait`"),
+    ("worker: true\n    analysis: { watch: [errors] }", "nothing can judge it"),
+  ])
+  func analysesThatCannotBe(_ line: String, _ message: String) throws {
+    let messages = Self.errors(line).map(\.message)
+    #expect(messages.contains { $0.contains(message) }, "\(messages)")
   }
 
   // MARK: Numbers

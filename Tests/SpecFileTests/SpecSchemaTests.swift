@@ -73,11 +73,21 @@ import Testing
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
     case "cost": root["cost"] = "{ \(entry) }"
+    case "tls": root["tls"] = "{ \(entry) }"
+    case "acme": root["tls"] = "{ acme: \(flow(["agree-to-terms": "true"], entry)) }"
+    case "route" where name == "tls":
+      root["tls"] = "{ acme: { agree-to-terms: true } }"
+      service["route"] = "{ host: shop.example.com, \(entry) }"
+    case "certificate":
+      let files = flow(["certificate": "/a.crt", "key": "/a.key"], entry)
+      service["route"] = "{ host: shop.example.com, tls: \(files) }"
     case "environments":
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
       root["environments"] = "{ \(staging), production: { \(after) } }"
-    case "change": root["environments"] = "{ production: { services: { web: { \(entry) } } } }"
+    case "change":
+      if name == "listen" { service["listen"] = "{ inherit: 8080 }" }
+      root["environments"] = "{ production: { services: { web: { \(entry) } } } }"
     case "services":
       if name == "worker" { service["health"] = nil }
       service[name] = value

@@ -4,13 +4,13 @@ enum ImportRules {
   /// Values in, values out: no Foundation, no clock, no randomness, no output.
   static let core: Set = [
     "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "ControlProtocol", "SimulationKit",
-    "CanaryAnalysis",
+    "CanaryAnalysis", "ReleaseCalendar",
   ]
 
   /// Each knows the core and one piece of the world, and none knows another.
   static let adapters: Set = [
     "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "Proxy", "ControlServer",
-    "ControlClient", "HTTPProbe", "EvidenceStore", "Provenance",
+    "ControlClient", "HTTPProbe", "CertificateIssuing", "EvidenceStore", "Provenance",
   ]
 
   /// Files of the core that may import more, and why.

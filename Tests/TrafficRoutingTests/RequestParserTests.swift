@@ -213,6 +213,16 @@ struct RequestCase: Sendable, CustomTestStringConvertible {
     }
   }
 
+  @Test func aRequestLineOfJustTheLimitIsTakenHoweverItComes() {
+    let limits = HeadLimits(firstLine: 20)
+    for (path, status) in [("/234567", nil), ("/2345678", 414)] as [(String, Int?)] {
+      let bytes = Array("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+      for cut in 0...bytes.count {
+        #expect(parseRequest(bytes, cuts: [cut], limits: limits).status == status, "cut at \(cut)")
+      }
+    }
+  }
+
   @Test func whatFollowsTheHeadIsLeftAlone() throws {
     let bytes = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /next".utf8)
     var parser = RequestParser()

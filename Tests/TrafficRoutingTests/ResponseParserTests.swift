@@ -66,6 +66,20 @@ import Testing
     #expect(throws: HTTPFault.self) { _ = try parser.parse(Array(text.utf8).span) }
   }
 
+  @Test func aLongStatusLineIsRefusedHoweverItComes() throws {
+    let limits = HeadLimits(firstLine: 20)
+    for (reason, isTaken) in [("1234567", true), ("12345678", false)] {
+      let bytes = Array("HTTP/1.1 200 \(reason)\r\nContent-Length: 0\r\n\r\n".utf8)
+      for cut in [0, 20, 21, 22, bytes.count] {
+        var parser = ResponseParser(limits: limits)
+        let complete = Result {
+          try parser.parse(Array(bytes[..<cut]).span) || parser.parse(bytes.span)
+        }
+        #expect((try? complete.get()) == (isTaken ? true : nil), "\(reason) cut at \(cut)")
+      }
+    }
+  }
+
   @Test(arguments: [
     ("timeout=5, max=100", 5), ("max=1, TIMEOUT=2", 2), ("timeout=x", nil), ("", nil),
   ])

@@ -269,11 +269,23 @@ import Testing
     refuses { $0.versions[0].endpoints = [] }
     refuses { $0.versions[0].endpoints[0].port = 0 }
     refuses { $0.versions[0].endpoints[0].port = 65_536 }
+    for path in ["", "relative.sock", "/" + String(repeating: "s", count: 107), "/a\u{0}b"] {
+      refuses { $0.versions[0].endpoints[0].socket = path }
+    }
     refuses { $0.route.pathPrefix = "api" }
     refuses {
       $0.versions[0].weight = Permille(500)
       $0.versions.append($0.versions[0])
     }
+  }
+
+  @Test func aSocketNeedsNoPort() throws {
+    var table = Self.table(1)
+    table.versions[0].endpoints = [
+      Endpoint(instance: "i-1", socket: "/" + String(repeating: "s", count: 106))
+    ]
+    var set = TableSet.empty
+    #expect(try set.apply(table))
   }
 
   @Test func anEmptyTableIsSound() throws {

@@ -65,6 +65,8 @@ struct segue_spawn_request {
   bool new_process_group;
   /// The signal the child gets when the *thread* that started it ends; 0 for none.
   int parent_death_signal;
+  /// By how much less of the processor it takes where others want it too (nice(2)); 0 for no less.
+  int niceness;
   const struct segue_limit *_Nullable limits;
   size_t limit_count;
   /// An open `cgroup.procs` that the child enters before it executes anything; -1 for none.

@@ -86,7 +86,8 @@ bool segue_identity_use(SSL *connection, const struct segue_identity *identity);
 /// The DNS names of subjectAltName, each followed by a line feed.
 struct segue_octets segue_certificate_names(const X509 *certificate);
 
-/// The end of its validity, in seconds since 1970; -1 if that can't be read.
+/// The begin and the end of its validity, in seconds since 1970; -1 if that can't be read.
+int64_t segue_certificate_begin(const X509 *certificate);
 int64_t segue_certificate_expiry(const X509 *certificate);
 
 // MARK: Making certificates

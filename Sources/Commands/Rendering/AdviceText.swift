@@ -61,13 +61,7 @@ struct AdviceText: Sendable {
   }
 
   private func remarks(_ report: AdviceReport) -> [Line] {
-    let rows = report.advice.rows
-    let lacksJudge =
-      !report.facts.hasJudge && rows.contains { $0.isJudged && $0.impossible == nil }
-    let judge = [
-      Line("  canary, judged: what a judge would gain; this version of Segue has none", .dim)
-    ]
-    return (lacksJudge ? judge : []) + waiting(rows)
+    waiting(report.advice.rows)
   }
 
   /// What goes wrong with a good release.

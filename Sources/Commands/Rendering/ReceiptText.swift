@@ -56,6 +56,9 @@ struct ReceiptText: Sendable {
 
   private func requests(_ receipt: Receipt) -> [Line] {
     guard receipt.rollout != nil else { return [] }
+    if let why = receipt.uncounted {
+      return ["", Line("requests during the rollout", .bold), Line("  \(why)", .yellow)]
+    }
     var table = Table(
       ("release", .leading), ("total", .trailing), ("2xx", .trailing), ("3xx", .trailing),
       ("4xx", .trailing), ("5xx", .trailing), ("failed", .trailing), ("retried", .trailing))

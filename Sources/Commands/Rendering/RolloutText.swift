@@ -57,6 +57,9 @@ struct RolloutText: Sendable {
     if let rollout = service.rollout, let reason = rollout.reason {
       lines.append(Line("taken back: \(reason)", .yellow))
     }
+    if let judgement = service.rollout?.judgement {
+      lines.append(Line("judge: \(judgement)", .dim))
+    }
     if let held = service.held, held.waiting > 0 {
       lines.append(Line("\(Words.count(held.waiting, "request")) held now", .yellow))
     }

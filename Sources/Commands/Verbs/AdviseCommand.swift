@@ -159,8 +159,6 @@ struct AdviceReport: Encodable, Sendable {
   var known: [Known]
   var advice: Advice
 
-  /// A judge does not come with this version.
-  static let hasJudge = false
   private static let assumedRate = 10.0
   private static let assumedErrors = 0.001
   private static let assumedBoot = Milliseconds.seconds(5)
@@ -214,7 +212,7 @@ struct AdviceReport: Encodable, Sendable {
     }
     facts = AdviceFacts(
       spec: spec, requestRate: rate, errorRate: errors, badRatio: said.badRatio ?? 10, boot: boot,
-      drain: drain, notice: said.notice ?? .minutes(5), cost: cost, hasJudge: Self.hasJudge)
+      drain: drain, notice: said.notice ?? .minutes(5), cost: cost)
     advice = Advice(facts)
     self.service = service
     self.known = known

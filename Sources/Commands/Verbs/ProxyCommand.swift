@@ -21,6 +21,7 @@ struct ProxyCommand: Verb {
         + "Default: nowhere.", valueName: "address"), transform: Parse.metrics)
   var metrics: String?
   @OptionGroup var tls: TLSArguments
+  @OptionGroup var requests: RequestArguments
   @Flag(
     help: """
       Take over from the proxy that runs: its address, its tables, then its clients. `segue proxy \
@@ -36,7 +37,8 @@ struct ProxyCommand: Verb {
     let state = try context.state(common)
     let options = ProxyOptions(
       listen: listen, controlSocket: place.socket(in: state), state: state, threads: threads,
-      takesOver: takeOver, metrics: metrics, tls: tls.options)
+      takesOver: takeOver, metrics: metrics, tls: tls.options(from: context.directory),
+      requests: requests.options(from: context.directory))
     try await context.composition.proxy(options)
     return .success
   }
@@ -45,7 +47,9 @@ struct ProxyCommand: Verb {
 /// How a proxy speaks TLS.
 struct TLSArguments: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Where to take requests inside TLS: HOST:PORT.", valueName: "address"),
+    help: ArgumentHelp(
+      "Where to take requests inside TLS: HOST:PORT. Certificates that routes want, and those in "
+        + "`certificates` of the state directory, need not be named.", valueName: "address"),
     transform: Parse.address)
   var tlsListen: ListenAddress?
   @Option(
@@ -71,9 +75,6 @@ struct TLSArguments: ParsableArguments {
 
   func validate() throws {
     guard tlsListen == nil else {
-      if certificate.isEmpty, certificates == nil {
-        throw ValidationError("--tls-listen needs --certificate or --certificates.")
-      }
       return
     }
     if !certificate.isEmpty || certificates != nil || redirectToTLS {
@@ -81,11 +82,61 @@ struct TLSArguments: ParsableArguments {
     }
   }
 
-  var options: TLSOptions? {
+  /// - Parameter directory: what relative paths begin at.
+  func options(from directory: String) -> TLSOptions? {
     tlsListen.map { address in
       TLSOptions(
-        listen: address, certificates: certificate, folder: certificates, redirects: redirectToTLS)
+        listen: address,
+        certificates: certificate.map { pair in
+          CertificatePaths(
+            certificate: Parse.path(pair.certificate, from: directory),
+            key: Parse.path(pair.key, from: directory))
+        }, folder: certificates.map { Parse.path($0, from: directory) }, redirects: redirectToTLS)
     }
+  }
+}
+
+/// What a proxy says of requests, and whom it believes.
+struct RequestArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A file that gets a line of JSON for each request; opened anew on SIGHUP.",
+      valueName: "file"))
+  var accessLog: String?
+  @Option(
+    help: ArgumentHelp(
+      "A directory with pages for answers of the proxy's own: 502.html, 5xx.html. "
+        + "{{status}}, {{phrase}}, {{reason}} and {{request}} are filled in.",
+      valueName: "directory"))
+  var errorPages: String?
+  @Option(
+    help: ArgumentHelp(
+      "A proxy or a network of proxies before this one, such as 10.0.0.0/8, whose word about where "
+        + "a request comes from is believed. May be given more than once.", valueName: "network"))
+  var trust: [String] = []
+  @Flag(inversion: .prefixedNo, help: "Name each request in X-Request-Id.")
+  var requestIds = true
+  @Flag(help: "Tell instances in Forwarded (RFC 7239), too, where a request comes from.")
+  var forwarded = false
+  @Option(
+    help: ArgumentHelp(
+      "What becomes of requests without a traceparent: pass (nothing), begin (a trace that is not "
+        + "sampled), sample (one that is).", valueName: "how"), transform: Self.traces)
+  var traces = RequestOptions.Traces.pass
+
+  private static func traces(_ text: String) throws -> RequestOptions.Traces {
+    guard let traces = RequestOptions.Traces(rawValue: text) else {
+      throw ValidationError("\"\(text)\" is no way to treat traces: write pass, begin or sample.")
+    }
+    return traces
+  }
+
+  /// - Parameter directory: what relative paths begin at.
+  func options(from directory: String) -> RequestOptions {
+    RequestOptions(
+      accessLog: accessLog.map { Parse.path($0, from: directory) },
+      errorPages: errorPages.map { Parse.path($0, from: directory) }, trusted: trust,
+      ids: requestIds, forwarded: forwarded, traces: traces)
   }
 }
 

@@ -31,6 +31,8 @@ struct ServeArguments: ParsableArguments {
       "Where the proxy tells its figures to Prometheus: HOST:PORT, PORT or unix:/PATH. "
         + "Default: nowhere.", valueName: "address"), transform: Parse.metrics)
   var metrics: String?
+  @OptionGroup var tls: TLSArguments
+  @OptionGroup var requests: RequestArguments
 
   mutating func validate() throws {
     if let parallel, parallel < 1 { throw ValidationError("--parallel must be at least 1.") }
@@ -43,20 +45,26 @@ struct ServeArguments: ParsableArguments {
     ServeOptions(
       state: try context.state(common), source: try repository(context), listen: listen,
       pollInterval: pollInterval, parallelSteps: parallel, embeddedRemote: embeddedRemote,
-      metrics: metrics)
+      metrics: metrics, tls: tls.options(from: context.directory),
+      requests: requests.options(from: context.directory))
   }
 
   private func repository(_ context: Context) throws(ControlError) -> String {
     guard let source else { return try Repository.requiredRoot(from: context.directory) }
     // `host:path` and `scheme://` are Git's business; anything else is a path.
     guard !source.contains(":") else { return source }
-    let url = URL(filePath: source, relativeTo: URL(filePath: context.directory + "/"))
-    return url.standardizedFileURL.path(percentEncoded: false).trimmingSlashes
+    return Parse.path(source, from: context.directory)
   }
 }
 
 /// Arguments that need more than a number or a name.
 enum Parse {
+  /// Absolute, because the process that opens it may be somewhere else.
+  static func path(_ text: String, from directory: String) -> String {
+    let url = URL(filePath: text, relativeTo: URL(filePath: directory + "/"))
+    return url.standardizedFileURL.path(percentEncoded: false).trimmingSlashes
+  }
+
   static func address(_ text: String) throws -> ListenAddress {
     guard let address = ListenAddress(parsing: text) else {
       throw ValidationError("\"\(text)\" is no address: write HOST:PORT, or PORT alone.")

@@ -43,6 +43,9 @@ final class SocketLoop: @unchecked Sendable {
   private var again: [StreamSocket] = []
   private var deferred: [() -> Void] = []
   private var timers: [LoopTimer] = []
+  /// The latest that a timer came lately, in nanoseconds. Timers come often, so that a turn which
+  /// takes long is likely to be seen; measuring each turn would cost each request a look at the clock.
+  private var lags = (earlier: UInt64(0), now: UInt64(0), since: UInt64(0))
   private let ended = Gate()
   private var thread: pthread_t?
 
@@ -210,11 +213,23 @@ final class SocketLoop: @unchecked Sendable {
     guard !timers.isEmpty else { return }
     let now = Self.uptime()
     for timer in timers where timer.due <= now && !timer.isCancelled {
+      noteLag(now &- timer.due, at: now)
       if let period = timer.period { timer.due = now &+ period } else { timer.isCancelled = true }
       timer.body()
     }
     timers.removeAll(where: \.isCancelled)
   }
+
+  /// For how long a lag is remembered, at least. Nanoseconds.
+  private static let lagSpan: UInt64 = 30_000_000_000
+
+  private func noteLag(_ lag: UInt64, at now: UInt64) {
+    if now > lags.since &+ Self.lagSpan { lags = (lags.now, 0, now) }
+    lags.now = max(lags.now, lag)
+  }
+
+  /// The longest that this loop was late in the last 30 to 60 seconds, in nanoseconds.
+  var longestLag: UInt64 { max(lags.earlier, lags.now) }
 
   /// Milliseconds that the kernel may make us wait; -1: until something happens.
   private var timeout: CInt {

@@ -72,9 +72,14 @@ final class StreamSocket: ByteStream, LoopSource {
         descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
     let result = address.withSockAddr { Glibc.connect(descriptor, $0, socklen_t($1)) }
-    let isUnderWay = result == 0 || errno == EINPROGRESS
+    let code = result == 0 ? 0 : errno
     let stream = StreamSocket(descriptor, on: loop, mayBeHalfOpen: false)
-    guard isUnderWay, stream.open() else {
+    if code == EAGAIN, address.protocol == .unix {
+      stream.connected = { isConnected in body(isConnected ? stream : nil) }
+      stream.connectLater(to: address)
+      return stream
+    }
+    guard code == 0 || code == EINPROGRESS, stream.open() else {
       stream.close()
       body(nil)
       return nil
@@ -85,6 +90,26 @@ final class StreamSocket: ByteStream, LoopSource {
     }
     stream.connected = { isConnected in body(isConnected ? stream : nil) }
     return stream
+  }
+
+  /// Nanoseconds until a Unix socket whose queue is full is tried again.
+  private static let queuePatience: UInt64 = 1_000_000
+
+  /// TCP waits by itself until there is room in a listener's queue; a Unix socket says that there is
+  /// none (unix(7), EAGAIN) and leaves the waiting to us. It ends when the caller gives up.
+  private func connectLater(to address: SocketAddress) {
+    _ = loop.schedule(after: Self.queuePatience) { [self] in
+      guard isOpen, let body = connected else { return }
+      if address.withSockAddr({ Glibc.connect(descriptor, $0, socklen_t($1)) }) == 0 {
+        // The loop's first word of it tells that it is connected.
+        if open() { return }
+      } else if errno == EAGAIN {
+        return connectLater(to: address)
+      }
+      connected = nil
+      close()
+      body(false)
+    }
   }
 
   private func finishConnecting(_ body: (Bool) -> Void) {

@@ -51,14 +51,26 @@ struct Fixture: Sendable {
 }
 
 /// Runs a test against a proxy that is stopped whatever happens.
+///
+/// - Parameter secureHost: whom TLS is spoken for besides, with a certificate of its own.
 func withProxy(
   limits: ProxyLimits = ProxyLimits(), directory: String? = nil, threads: Int = 2,
-  _ body: (Fixture) async throws -> Void
+  naming: RequestNaming = RequestNaming(), accessLog: String? = nil, errorPages: String? = nil,
+  secureHost: String? = nil, _ body: (Fixture) async throws -> Void
 ) async throws {
   let own = try directory ?? Fixture.temporaryDirectory()
   defer { if directory == nil { try? FileManager.default.removeItem(atPath: own) } }
-  let configuration = ProxyConfiguration(
+  var configuration = ProxyConfiguration(
     controlSocket: own + "/control", stateDirectory: own, threads: threads, limits: limits)
+  configuration.naming = naming
+  configuration.accessLog = accessLog
+  configuration.errorPages = errorPages
+  if let secureHost {
+    let certificates = own + "/certificates"
+    try await Certificates.make(for: secureHost, in: certificates)
+    configuration.tls = TLSListening(
+      host: "127.0.0.1", port: 0, certificates: [.directory(certificates)])
+  }
   var logger = Logger(label: "test")
   logger.logLevel = .critical
   let server = try await ProxyServer.start(configuration, logger: logger)
