@@ -132,6 +132,11 @@ bench-analysis-cost: bootstrap ## Measure what judging 1,000 rollouts at once co
 	swift build --configuration release --scratch-path .build-release --product segue-bench-analysis
 	$(release)/segue-bench-analysis cost
 
+.PHONY: bench-evidence
+bench-evidence: bootstrap ## Measure how long large test reports and long histories take
+	swift build --configuration release --scratch-path .build-release --product segue-bench-evidence
+	$(release)/segue-bench-evidence Benchmarks/results/evidence.json
+
 .PHONY: simulate
 simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others
 	swift build --configuration release --scratch-path .build-release --product segue-simulate

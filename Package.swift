@@ -52,6 +52,7 @@ let package = Package(
     .executable(name: "segue-simulate", targets: ["segue-simulate"]),
     .executable(name: "segue-bench-engine", targets: ["segue-bench-engine"]),
     .executable(name: "segue-bench-analysis", targets: ["segue-bench-analysis"]),
+    .executable(name: "segue-bench-evidence", targets: ["segue-bench-evidence"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -97,6 +98,11 @@ let package = Package(
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
       swiftSettings: strict),
+    .target(
+      name: "EvidenceStore", dependencies: ["SegueModel", "Ports", "Evidence", grdb],
+      swiftSettings: strict),
+    .target(
+      name: "Provenance", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
     .target(
       name: "PipelineRunner",
       dependencies: ["SegueModel", "Ports", "Evidence", "SecretMasking", "CLinux", crypto],
@@ -191,6 +197,9 @@ let package = Package(
     .executableTarget(
       name: "segue-bench-analysis", dependencies: ["SegueModel", "CanaryAnalysis"],
       swiftSettings: strict),
+    .executableTarget(
+      name: "segue-bench-evidence",
+      dependencies: ["SegueModel", "Ports", "Evidence", "EvidenceStore"], swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
@@ -217,6 +226,12 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports", "ParserInvariants"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "EvidenceStoreTests", dependencies: ["SegueModel", "Evidence", "EvidenceStore"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ProvenanceTests", dependencies: ["SegueModel", "Ports", "Provenance"],
       swiftSettings: strict),
     .testTarget(
       name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),

@@ -11,7 +11,7 @@ enum ImportRules {
   static let adapters: Set = [
     "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "Proxy", "ControlServer",
     "ControlClient", "HTTPProbe", "CertificateIssuing", "Notifications", "ForgeLink",
-    "MetricSources", "AnalysisImport",
+    "MetricSources", "AnalysisImport", "EvidenceStore", "Provenance",
   ]
 
   /// Files of the core that may import more, and why.
