@@ -122,6 +122,7 @@ let package = Package(
         "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, nioCore, nioPosix, nioSSL,
       ],
       swiftSettings: strict),
+    .target(
       name: "MetricSources",
       dependencies: ["SegueModel", "Ports", "CLinux", nioCore, nioHTTP1, nioPosix],
       swiftSettings: strict),
