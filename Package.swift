@@ -169,9 +169,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "RolloutEngine", "SimulationKit", "ControlProtocol", "ControlClient",
-        "SpecFile",
-        argumentParser,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "SimulationKit", "ControlProtocol",
+        "ControlClient", "SpecFile", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(

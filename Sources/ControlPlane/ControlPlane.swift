@@ -29,8 +29,10 @@ public actor ControlPlane: Service {
   private var pipelineStorage: PipelineController?
   /// One controller of a kind is made at a time, so that none is made twice.
   private let making = SerialGate()
-  /// Of the rollouts that live traffic judges.
-  var judges: [ServiceKey: LiveJudge] = [:]
+  /// How live traffic judges each service.
+  var watches: [ServiceKey: LiveWatch] = [:]
+  var judgedAt: Instant?
+  nonisolated let judgements = JudgementBoard()
   /// What the rounds of ``watchDrift()`` need to remember.
   var driftMemory = DriftMemory()
   private let newControllers: AsyncStream<ServiceController>
@@ -46,7 +48,7 @@ public actor ControlPlane: Service {
     self.world = world
     self.settings = settings
     self.proxyStatus = proxyStatus
-    receipts = ReceiptKeeper(world: world, catalogue: catalogue)
+    receipts = ReceiptKeeper(world: world, catalogue: catalogue, judgements: judgements)
     drift = DriftKeeper(world: world, feed: feed)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
