@@ -83,7 +83,8 @@ let package = Package(
 
     // What adapters share.
     .target(name: "SecretMasking", dependencies: ["Ports"], swiftSettings: strict),
-    .target(name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
+    .target(
+      name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
     .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
     .target(
       name: "HTTP2Translation", dependencies: ["TrafficRouting", "CNGHTTP2"],

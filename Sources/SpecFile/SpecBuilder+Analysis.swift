@@ -50,7 +50,7 @@ extension SpecBuilder {
     analysis.onRegression = fields["on-regression"].flatMap { word($0, among: ways) }
       .flatMap { AnalysisSpec.OnRegression(rawValue: $0) }
     if let entry = fields["on-regression"], fields["bake"] == nil {
-      error(
+      warn(
         at: entry.keySpan,
         "`on-regression` of \(owner) is about the time after a rollout, and "
           + "`bake` does not say how long that is",
