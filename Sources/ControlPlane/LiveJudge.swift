@@ -1,5 +1,6 @@
 import CanaryAnalysis
 import ControlProtocol
+import Ports
 import RolloutEngine
 import SegueModel
 
@@ -27,7 +28,7 @@ struct LiveJudge {
     _ rollout: Rollout, after blocks: [TrafficHistory.Count], answered: [TrafficHistory.Count]
   ) {
     guard rollout.kind == .deploy, !rollout.isGoingBack, let from = rollout.from,
-      let analysis = rollout.to.spec.analysis, !analysis.watch.isEmpty
+      let analysis = rollout.to.spec.analysis, analysis.judges
     else { return nil }
     self.rollout = rollout.id
     release = rollout.to.id
@@ -57,6 +58,25 @@ struct LiveJudge {
     return verdict
   }
 
+  /// Takes in what a watched metric was, of the release that is judged and of the other.
+  mutating func observe(_ metric: String, _ own: MetricReading, _ other: MetricReading) {
+    switch (own, other) {
+    case (.noData(let reason), _): judge.noData("the new release: \(reason)", metric: metric)
+    case (_, .noData(let reason)): judge.noData("the old release: \(reason)", metric: metric)
+    case (.value(let own), .value(let other)):
+      judge.observe(metric: metric, .values(canary: own, baseline: other))
+    case (.counts(let events, let bad), .counts(let eventsBefore, let badBefore)):
+      judge.observe(
+        metric: metric,
+        .rate(
+          PairedCounts(
+            canaryRequests: events, canaryErrors: bad, baselineRequests: eventsBefore,
+            baselineErrors: badBefore)))
+    case (.counts, _), (.value, _), (.histogram, _):
+      judge.noData("the two releases gave different kinds of answers", metric: metric)
+    }
+  }
+
   /// For the receipt.
   var line: JudgementLine? { verdict.map { JudgementLine($0, history, settings) } }
 }
@@ -69,6 +89,15 @@ extension JudgeSettings {
     promotionLimit = max(promotionLimit, toleratedRatio * 1.6)
     alpha = Double(analysis.falseAlarms.value) / 1_000
     judgesLatency = analysis.watch.contains(.latency)
+    metrics = (analysis.metrics ?? []).map { metric in
+      let tolerated = Double(metric.tolerance) / 100
+      return WatchedMetric(
+        name: metric.name,
+        kind: metric.source.isRate
+          ? .rate(toleratedRatio: 1 + tolerated)
+          : .value(
+            worse: metric.worse == .higher ? .higher : .lower, toleratedChange: tolerated))
+    }
     hold = analysis.hold
   }
 }
