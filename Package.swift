@@ -171,7 +171,7 @@ let package = Package(
       name: "Commands",
       dependencies: [
         "SegueModel", "RolloutEngine", "CanaryAnalysis", "SimulationKit", "ControlProtocol",
-        "ControlClient", "SpecFile", argumentParser,
+        "ControlClient", "SpecFile", "AnalysisImport", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -305,7 +305,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CommandsTests",
-      dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
+      dependencies: [
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "ControlProtocol", "Commands", "SpecFile",
+        "AnalysisImport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MetricSourcesTests",

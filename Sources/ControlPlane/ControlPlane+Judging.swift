@@ -49,7 +49,11 @@ extension ControlPlane {
       if isNew, let judge = watch.judge, let rollout = state.rollout {
         await announce(judge, rollout, key, watch.memory)
       }
-      if let verdict, let rollout = state.rollout { await act(on: verdict, rollout, controller) }
+      if let verdict, let rollout = state.rollout, let judge = watch.judge,
+        let word = Self.word(verdict, judge)
+      {
+        await tell(word, rollout, controller)
+      }
       if let finding { await act(on: finding, controller) }
     }
   }
@@ -97,16 +101,18 @@ extension ControlPlane {
       commit: rollout.to.commit, at: world.time.now())
   }
 
-  /// Bad takes the rollout back at once; good ends a hold that waits for it.
-  private func act(
-    on verdict: CanaryVerdict, _ rollout: Rollout, _ controller: ServiceController
-  ) async {
-    let word: Verdict
+  /// What the engine is told, if there is something to tell.
+  private static func word(_ verdict: CanaryVerdict, _ judge: LiveJudge) -> Verdict? {
+    if let broken = judge.brokenBound { return .bad(broken) }
     switch verdict {
-    case .bad: word = .bad(verdict.description)
-    case .good: word = .good(verdict.description)
-    case .notEnoughEvidence: return
+    case .bad: return .bad(verdict.description)
+    case .good: return judge.unknownBound == nil ? .good(verdict.description) : nil
+    case .notEnoughEvidence: return nil
     }
+  }
+
+  /// Bad takes the rollout back at once; good ends a hold that waits for it.
+  private func tell(_ word: Verdict, _ rollout: Rollout, _ controller: ServiceController) async {
     do {
       try await controller.submit(.judge(rollout.id, stage: rollout.stage, word))
     } catch {

@@ -88,13 +88,31 @@ public struct MetricSpec: Hashable, Codable, Sendable {
   public var tolerance: Int
   /// Between two looks.
   public var interval: Milliseconds
+  /// The value is held against this instead of against the old release's; `nil`: it is compared.
+  public var bound: Bound?
+
+  /// What the new release's own value must keep.
+  public struct Bound: Hashable, Codable, Sendable {
+    /// In millionths; `nil`: no such bound.
+    public var atLeast: Int64?
+    public var atMost: Int64?
+    /// Looks that may find it broken; one more, and the release is bad.
+    public var failuresAllowed: Int
+
+    public init(atLeast: Int64? = nil, atMost: Int64? = nil, failuresAllowed: Int = 0) {
+      self.atLeast = atLeast
+      self.atMost = atMost
+      self.failuresAllowed = failuresAllowed
+    }
+  }
 
   public static let standardInterval = Milliseconds.seconds(15)
 
   public init(
     name: String, source: Source, worse: Direction = .higher, tolerance: Int = 10,
-    interval: Milliseconds = standardInterval
+    interval: Milliseconds = standardInterval, bound: Bound? = nil
   ) {
+    self.bound = bound
     self.name = name
     self.source = source
     self.worse = worse

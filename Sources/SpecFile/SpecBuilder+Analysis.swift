@@ -96,7 +96,42 @@ extension SpecBuilder {
     if let span = fields["interval"].flatMap({ duration($0, in: SpecLimits.metricInterval) }) {
       metric.interval = span
     }
+    metric.bound = bound(fields, source, owner: owner)
     return metric
+  }
+
+  private mutating func bound(
+    _ fields: Fields, _ source: MetricSpec.Source, owner: String
+  ) -> MetricSpec.Bound? {
+    let least = fields["at-least"].flatMap { number($0) }
+    let most = fields["at-most"].flatMap { number($0) }
+    guard let entry = fields["at-least"] ?? fields["at-most"] else {
+      if let failures = fields["failures"] {
+        warn(
+          at: failures.keySpan, "`failures` of \(owner) counts broken bounds, and there is none",
+          hint: "write `at-most` or `at-least` beside it")
+      }
+      return nil
+    }
+    if source.isRate {
+      error(
+        at: entry.keySpan, "\(owner) counts events, and has a bound for a value",
+        hint: "write a `query` that gives the part of them that is bad")
+    }
+    let failures = fields["failures"].flatMap { integer($0, in: SpecLimits.failures) } ?? 0
+    return MetricSpec.Bound(atLeast: least, atMost: most, failuresAllowed: failures)
+  }
+
+  /// In millionths.
+  private mutating func number(_ entry: YAMLEntry) -> Int64? {
+    guard let text = text(entry) else { return nil }
+    guard let number = DecimalText.millionths(text) else {
+      error(
+        at: entry.valueSpan, "`\(entry.key)` must be a number, not \(Printable.quoted(text))",
+        hint: "write it like 500 or 0.95, with at most six digits behind the point")
+      return nil
+    }
+    return number
   }
 
   /// Where a metric comes from: what is missing, or too much, is said.

@@ -118,6 +118,20 @@ extension SpecKeys {
         summary: "How much worse is accepted, in per cent of the old release's.", example: "20",
         otherNames: ["tolerance"]),
       SpecKey(
+        name: "at-most", type: .number,
+        summary: """
+          The new release's own value may be no more. With a bound nothing is compared with the old \
+          release, as other tools' analyses do.
+          """,
+        example: "500", otherNames: ["max"]),
+      SpecKey(
+        name: "at-least", type: .number, summary: "The new release's own value may be no less.",
+        example: "0.95", otherNames: ["min"]),
+      SpecKey(
+        name: "failures", type: .integer(SpecLimits.failures), standard: "0",
+        summary: "How many looks may find the bound broken; one more, and the release is bad.",
+        example: "3", otherNames: ["failure-limit"]),
+      SpecKey(
         name: "interval", type: .duration(SpecLimits.metricInterval),
         standard: DurationText.render(watched.interval), summary: "Between two looks.",
         example: "30s"),
