@@ -27,6 +27,12 @@ public enum SpecLimits {
   /// Thousandths.
   public static let falseAlarms = 1...200
   public static let warmUpRequests = 1...1_000
+  public static let teams = 100
+  /// Windows of one environment, freezes, milestones.
+  public static let patterns = 50
+  public static let quorum = 1...100
+  /// Characters of a reason.
+  public static let sentence = 500
   /// A deadline, a timeout, a time to keep the old set.
   public static let duration = Milliseconds(1)...Milliseconds(24 * 3_600_000)
   /// A hold between two moves, a pause, a wait for a person.

@@ -152,6 +152,11 @@ import Testing
           why: "It was live, until ana rolled it back to r-1: slow.", at: moment(0)),
       ])
     try expectGolden("explanation", text.explanation(explanation))
+    try expectGolden("calendar", text.calendar(Samples.calendar))
+    #expect(text.freezes(CalendarReply(now: moment(0))).map(\.text) == ["No freeze holds or will."])
+    var held = Samples.status()
+    held.waiting = [Samples.held]
+    try expectGolden("status-held", text.status(held))
     try expectGolden(
       "findings",
       text.findings([

@@ -316,6 +316,7 @@ struct Stage {
   let pipeline = ScriptedPipeline()
   let platform = MemoryPlatform()
   let migrations = ScriptedMigrations()
+  var time = ShiftedTime(SystemTime().now())
   let key = ServiceKey(environment: "production", service: "web")
   /// Long, because the machine may be busy; short only where its end is what is tested.
   var ready = Milliseconds.seconds(60)
@@ -362,7 +363,7 @@ struct Stage {
       world: Dependencies(
         journal: journal, source: source, pipeline: pipeline, releases: pipeline,
         platform: platform, migrations: migrations, director: platform, probe: platform,
-        time: SystemTime(), readSpec: { _ in spec }, logger: logger),
+        time: time, readSpec: { _ in spec }, logger: logger),
       settings: ControlPlaneSettings(
         version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
         driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),

@@ -38,6 +38,10 @@ struct LiveView: Sendable {
     if let status = state.status {
       if let pipeline = status.pipeline { lines += pipelineLines(pipeline, state) }
       for service in status.services { lines += serviceLines(service, state) }
+      lines += (status.waiting ?? []).map { held in
+        Line("\(held.environment) ", .bold)
+          + Line("\(held.release) waits: \(held.reason)", .yellow)
+      }
       lines += status.problems.map { Line("! " + $0, .red) }
     }
     var tail: [Line] = []
