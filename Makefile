@@ -127,6 +127,16 @@ bench-analysis: bootstrap ## Measure how soon and how wrongly releases are judge
 	swift build --configuration release --scratch-path .build-release --product segue-bench-analysis
 	$(release)/segue-bench-analysis Benchmarks/results/analysis.json
 
+.PHONY: bench-analysis-cost
+bench-analysis-cost: bootstrap ## Measure what judging 1,000 rollouts at once costs
+	swift build --configuration release --scratch-path .build-release --product segue-bench-analysis
+	$(release)/segue-bench-analysis cost
+
+.PHONY: bench-evidence
+bench-evidence: bootstrap ## Measure how long large test reports and long histories take
+	swift build --configuration release --scratch-path .build-release --product segue-bench-evidence
+	$(release)/segue-bench-evidence Benchmarks/results/evidence.json
+
 .PHONY: simulate
 simulate: bootstrap ## Run a million rollouts in simulated worlds; SEEDS=A..B for others
 	swift build --configuration release --scratch-path .build-release --product segue-simulate
@@ -150,7 +160,7 @@ install: ## Install what `make release` built, under PREFIX (/usr/local) and DES
 	@test -x $(release)/segue || { echo "There is nothing to install yet: run 'make release' first."; exit 1; }
 	install -D -m 0755 $(release)/segue $(DESTDIR)$(bindir)/segue
 	mkdir -p $(addprefix $(DESTDIR),$(unitdir) $(mandir) $(bashdir) $(zshdir) $(fishdir))
-	for unit in Packaging/systemd/*.service; do \
+	for unit in Packaging/systemd/*; do \
 	  sed 's|/usr/local/bin/|$(bindir)/|g' "$$unit" > "$(DESTDIR)$(unitdir)/$${unit##*/}"; \
 	done
 	$(release)/segue --generate-completion-script bash > $(DESTDIR)$(bashdir)/segue
@@ -162,7 +172,7 @@ install: ## Install what `make release` built, under PREFIX (/usr/local) and DES
 uninstall: ## Remove what `make install` put there; state directories stay
 	rm -f $(DESTDIR)$(bindir)/segue $(DESTDIR)$(bashdir)/segue $(DESTDIR)$(zshdir)/_segue \
 	  $(DESTDIR)$(fishdir)/segue.fish $(DESTDIR)$(mandir)/segue.1 $(DESTDIR)$(mandir)/segue-*.1
-	for unit in Packaging/systemd/*.service; do rm -f "$(DESTDIR)$(unitdir)/$${unit##*/}"; done
+	for unit in Packaging/systemd/*; do rm -f "$(DESTDIR)$(unitdir)/$${unit##*/}"; done
 
 .PHONY: clean
 clean: ## Remove everything that was built

@@ -52,6 +52,7 @@ let package = Package(
     .executable(name: "segue-simulate", targets: ["segue-simulate"]),
     .executable(name: "segue-bench-engine", targets: ["segue-bench-engine"]),
     .executable(name: "segue-bench-analysis", targets: ["segue-bench-analysis"]),
+    .executable(name: "segue-bench-evidence", targets: ["segue-bench-evidence"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -82,6 +83,8 @@ let package = Package(
 
     // What adapters share.
     .target(name: "SecretMasking", dependencies: ["Ports"], swiftSettings: strict),
+    .target(
+      name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
     .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
     .target(
       name: "HTTP2Translation", dependencies: ["TrafficRouting", "CNGHTTP2"],
@@ -99,12 +102,35 @@ let package = Package(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
       swiftSettings: strict),
     .target(
+      name: "EvidenceStore", dependencies: ["SegueModel", "Ports", "Evidence", grdb],
+      swiftSettings: strict),
+    .target(
+      name: "Provenance", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
+    .target(
       name: "PipelineRunner",
       dependencies: ["SegueModel", "Ports", "Evidence", "SecretMasking", "CLinux", crypto],
       swiftSettings: strict),
     .target(
       name: "HTTPProbe", dependencies: ["SegueModel", "Ports", nioCore, nioHTTP1, nioPosix],
       swiftSettings: strict),
+    .target(
+      name: "ForgeLink",
+      dependencies: [
+        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, crypto, nioCore, nioPosix,
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Notifications",
+      dependencies: [
+        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, nioCore, nioPosix, nioSSL,
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "MetricSources",
+      dependencies: ["SegueModel", "Ports", "CLinux", nioCore, nioHTTP1, nioPosix],
+      swiftSettings: strict),
+    .target(
+      name: "AnalysisImport", dependencies: ["CanaryAnalysis", yams], swiftSettings: strict),
     .target(
       name: "ProcessPlatform",
       dependencies: ["SegueModel", "Ports", "SecretMasking", "CLinux", logging],
@@ -146,9 +172,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "RolloutEngine", "SimulationKit", "ControlProtocol", "ControlClient",
-        "SpecFile",
-        argumentParser,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "SimulationKit", "ControlProtocol",
+        "ControlClient", "SpecFile", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -156,6 +181,7 @@ let package = Package(
       dependencies: [
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "SecretMasking",
         "CLinux", "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
+        "CertificateIssuing",
         "Proxy", "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
         argumentParser, logging, lifecycle, unixSignals,
       ],
@@ -172,7 +198,11 @@ let package = Package(
       name: "segue-bench-engine", dependencies: ["SegueModel", "RolloutEngine", "Ports"],
       swiftSettings: strict),
     .executableTarget(
-      name: "segue-bench-analysis", dependencies: ["CanaryAnalysis"], swiftSettings: strict),
+      name: "segue-bench-analysis", dependencies: ["SegueModel", "CanaryAnalysis"],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "segue-bench-evidence",
+      dependencies: ["SegueModel", "Ports", "Evidence", "EvidenceStore"], swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
@@ -180,6 +210,9 @@ let package = Package(
       name: "ParserInvariants",
       dependencies: ["SegueModel", "TrafficRouting", "HTTP2Translation", "Evidence"],
       path: "Tests/ParserInvariants", swiftSettings: strict),
+
+    .target(
+      name: "ReceiverProcess", path: "Tests/ReceiverProcess", swiftSettings: strict),
 
     .testTarget(name: "PortsTests", dependencies: ["SegueModel", "Ports"], swiftSettings: strict),
     .testTarget(name: "LoadGeneratorTests", dependencies: ["LoadGenerator"], swiftSettings: strict),
@@ -198,6 +231,12 @@ let package = Package(
       name: "EvidenceTests", dependencies: ["SegueModel", "Evidence", "Ports", "ParserInvariants"],
       swiftSettings: strict),
     .testTarget(
+      name: "EvidenceStoreTests", dependencies: ["SegueModel", "Evidence", "EvidenceStore"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ProvenanceTests", dependencies: ["SegueModel", "Ports", "Provenance"],
+      swiftSettings: strict),
+    .testTarget(
       name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
     .testTarget(
       name: "SQLiteJournalTests",
@@ -206,6 +245,16 @@ let package = Package(
     .testTarget(
       name: "PipelineRunnerTests",
       dependencies: ["SegueModel", "Ports", "SecretMasking", "PipelineRunner"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ForgeLinkTests",
+      dependencies: [
+        "SegueModel", "Ports", "WebhookSigning", "ForgeLink", "ReceiverProcess", crypto,
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "NotificationsTests",
+      dependencies: ["SegueModel", "Ports", "WebhookSigning", "Notifications", "ReceiverProcess"],
       swiftSettings: strict),
     .testTarget(
       name: "ProcessPlatformTests",
@@ -259,6 +308,13 @@ let package = Package(
     .testTarget(
       name: "CommandsTests",
       dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MetricSourcesTests",
+      dependencies: ["SegueModel", "Ports", "MetricSources", nioCore, nioHTTP1, nioPosix],
+      swiftSettings: strict),
+    .testTarget(
+      name: "AnalysisImportTests", dependencies: ["CanaryAnalysis", "AnalysisImport"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(

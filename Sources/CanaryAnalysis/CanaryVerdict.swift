@@ -1,14 +1,30 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// What the evidence says of a release. Silence is the third answer, never the first.
 public enum CanaryVerdict: Hashable, Sendable {
   case good(CanaryEvidence)
   case bad(CanaryEvidence, because: Set<Guardrail>)
   case notEnoughEvidence(CanaryEvidence, yet: Lack)
 
-  public enum Guardrail: String, Hashable, Codable, Sendable, Comparable {
+  public enum Guardrail: Hashable, Sendable, Comparable {
     case errors
     case latency
+    /// One that a user watches, by its name.
+    case metric(String)
 
-    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+    public var name: String {
+      switch self {
+      case .errors: "errors"
+      case .latency: "latency"
+      case .metric(let name): name
+      }
+    }
+
+    public static func < (left: Self, right: Self) -> Bool { left.name < right.name }
   }
 
   /// Why there is no verdict.
@@ -21,6 +37,10 @@ public enum CanaryVerdict: Hashable, Sendable {
     case evidence
     /// The errors would do, the latency is under suspicion.
     case latency
+    /// A watched metric is missing or not convinced, and why.
+    case metric(String, String)
+    /// The latest report could not be believed.
+    case data(RefusedReport)
     /// Everything would do, but the minimum hold is not over.
     case hold
   }
@@ -38,9 +58,15 @@ public enum CanaryVerdict: Hashable, Sendable {
 public struct CanaryEvidence: Hashable, Codable, Sendable {
   /// Of all blocks that counted.
   public var counts: PairedCounts
+  /// Bounds of the ratio of error rates that hold at all times together with a chance of 95 %; `nil`
+  /// where the evidence gives none.
+  public var ratioAtLeast: Double?
+  public var ratioAtMost: Double?
   public var toleratedRatio: Double
   /// The ratio that promotion rules out.
   public var promotionLimit: Double
+  /// The error rate that it may rule out instead; 0: it may not.
+  public var negligibleErrorRate: Double
   /// The chance to be wrong about that, at most.
   public var beta: Double
   /// How much more than independent requests the errors were taken to vary.
@@ -62,6 +88,8 @@ public struct CanaryEvidence: Hashable, Codable, Sendable {
   public var requestsStillNeeded: Double?
   /// Blocks that were dropped because their numbers could not be believed.
   public var refusedBlocks: UInt64
+  /// Of the watched metrics, in their order.
+  public var metrics: [GuardrailEvidence]
 }
 
 extension CanaryVerdict: CustomStringConvertible {
@@ -70,8 +98,11 @@ extension CanaryVerdict: CustomStringConvertible {
     switch self {
     case .good(let evidence):
       let odds = AnalysisText.chance(evidence.beta)
+      let negligible =
+        evidence.negligibleErrorRate > 0
+        ? " and \(AnalysisText.percent(evidence.negligibleErrorRate)) errors" : ""
       return "\(evidence.rates); \(AnalysisText.decimal(evidence.promotionLimit)) times the errors "
-        + "of the baseline, or more, is ruled out: chance to be wrong at most \(odds)"
+        + "of the baseline\(negligible), or more, is ruled out: chance to be wrong at most \(odds)"
     case .bad(let evidence, let guardrails):
       return ([evidence.rates] + guardrails.sorted().map(evidence.reason)).joined(separator: "; ")
     case .notEnoughEvidence(let evidence, let lack):
@@ -81,7 +112,7 @@ extension CanaryVerdict: CustomStringConvertible {
 }
 
 extension CanaryEvidence {
-  fileprivate var rates: String {
+  var rates: String {
     let canary = counts.canaryRate.map { AnalysisText.percent($0) + " errors" }
     let baseline = counts.baselineRate.map(AnalysisText.percent)
     return "canary \(canary ?? "idle"), baseline \(baseline ?? "idle"), "
@@ -103,6 +134,10 @@ extension CanaryEvidence {
       let place = slowBeyond.map { " beyond \(Self.milliseconds($0))" } ?? ""
       return "too many slow requests\(place), chance of this if it were no slower at most "
         + AnalysisText.chance(latencyChance)
+    case .metric(let name):
+      let found = metrics.first { $0.name == name }
+      return "\(name) is worse, chance of this if it were within its tolerance at most "
+        + AnalysisText.chance(exp(-(found?.againstIt ?? 0)))
     }
   }
 
@@ -120,6 +155,10 @@ extension CanaryEvidence {
     case .latency:
       let place = slowBeyond.map { " beyond \(Self.milliseconds($0))" } ?? ""
       return "the errors would do, the latency\(place) is under suspicion"
+    case .metric(let name, let why):
+      return "\(name): \(why)"
+    case .data(let reason):
+      return "no data: \(reason)"
     case .hold:
       return "the minimum hold is not over"
     }

@@ -13,16 +13,32 @@ public struct JudgeSettings: Hashable, Sendable {
   public var beta = 0.05
   /// Promotion rules out this many times the baseline's errors.
   public var promotionLimit = 2.0
-  /// From blocks before the rollout; see ``Dispersion``.
+  /// An error rate that nobody minds: promotion may rule that out instead, so that a service whose
+  /// baseline never fails is promoted too. 0 turns it off.
+  public var negligibleErrorRate = 0.001
+  /// From blocks before the rollout; see ``Dispersion`` and ``calibrate(by:instances:)``.
   public var dispersion = 1.0
-  /// Whether latency is judged at all. If so it gets half of ``alpha``.
+  /// Whether latency is judged at all. If so it has the same part of ``alpha`` as the errors have.
   public var judgesLatency = true
+  /// Further metrics; each has a part of ``alpha`` by its weight, errors and latency weighing 1.
+  public var metrics: [WatchedMetric] = []
   /// The minimum hold, the maximum, and what happens when that runs out.
   public var hold = VerdictHold()
   /// A block that lasts longer is dropped: nobody knows what happened in it.
   public var longestBlock = Milliseconds.minutes(5)
 
   public init() {}
+
+  /// Takes in what is known from before: the dispersion, and a tolerance that clean instances of this
+  /// service seldom exceed. The limit of promotion keeps its distance from the tolerated ratio.
+  public mutating func calibrate(
+    by calibration: Calibration, instances: (canary: Int, baseline: Int)
+  ) {
+    dispersion = Dispersion.clamped(calibration.dispersion)
+    let tolerated = calibration.toleratedRatio(atLeast: toleratedRatio, instances: instances)
+    promotionLimit *= tolerated / toleratedRatio
+    toleratedRatio = tolerated
+  }
 
   /// What is to happen with a verdict, this long after the stage began.
   ///
@@ -47,5 +63,11 @@ public struct JudgeSettings: Hashable, Sendable {
     case promote
     case rollBack
     case askSomebody
+  }
+
+  /// The part of ``alpha`` that the errors have.
+  var partOfErrors: Double {
+    let weights = metrics.map(\.weight).filter { $0 > 0 && $0.isFinite }
+    return 1 / ((judgesLatency ? 2 : 1) + weights.reduce(0, +))
   }
 }

@@ -68,6 +68,11 @@ public enum Planning {
     return growth > 0 && growth.isFinite ? growth : nil
   }
 
+  /// The evidence that a chance to be wrong of `chance` asks for.
+  static func threshold(_ chance: Double) -> Double {
+    chance > 0 && chance < 1 ? log(1 / chance) : .infinity
+  }
+
   /// Seconds until `ratio` times the tolerated errors are caught at `requestsPerSecond` for the
   /// whole service; `nil` when that never happens.
   public static func secondsUntilCaught(

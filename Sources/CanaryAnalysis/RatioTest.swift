@@ -111,6 +111,14 @@ public struct PromotionTest: Hashable, Sendable {
   /// The logarithm of the e-value now.
   public var logEvidence: Double { sum.value }
 
+  /// The evidence that the canary's error rate is below `negligible`, whatever the baseline does, by
+  /// the same number of blocks; see ``NegligibleTest``.
+  public func combined(with negligible: NegligibleTest) -> Double {
+    guard negligible.rate > 0 else { return logEvidence }
+    let parts = [log(0.8) + logEvidence, log(0.2) + negligible.logEvidence]
+    return Numerics.logMeanExp(parts) + log(2)
+  }
+
   /// Takes in one block; what is not plausible, or lacks one of the two versions, says nothing.
   public mutating func add(_ block: PairedCounts, dispersion: Double = 1) {
     guard block.isPlausible, block.canaryRequests > 0, block.baselineRequests > 0 else { return }
@@ -124,4 +132,35 @@ public struct PromotionTest: Hashable, Sendable {
 
   /// Whether the limit is ruled out now with a chance of at most `beta` to be wrong, ever.
   public func isPassed(beta: Double) -> Bool { beta > 0 && sum.value >= log(1 / beta) }
+}
+
+/// Whether the canary fails less than nobody minds: the way to promotion for a service whose baseline
+/// has no errors to compare with.
+///
+/// The null is an error rate of ``rate`` or more, the alternative a tenth of it. Combined with
+/// ``PromotionTest`` by a weighted mean, because a mean of e-values is one.
+public struct NegligibleTest: Hashable, Sendable {
+  /// 0 is off.
+  public let rate: Double
+  private var sum = CompensatedSum()
+
+  public init(rate: Double) {
+    self.rate = rate > 0 && rate < 0.5 ? rate : 0
+  }
+
+  public var logEvidence: Double { sum.value }
+
+  public mutating func add(_ block: PairedCounts, dispersion: Double = 1) {
+    guard rate > 0, block.isPlausible, block.canaryRequests > 0 else { return }
+    let failed = Double(block.canaryErrors)
+    let passed = Double(block.canaryRequests) - failed
+    let evidence = passed * (log1p(-rate / 10) - log1p(-rate)) - failed * log(10)
+    sum.add(evidence / Dispersion.clamped(dispersion))
+  }
+
+  /// Canary requests until it is passed if none fails.
+  static func requests(missing: Double, rate: Double) -> Double? {
+    let growth = log1p(-rate / 10) - log1p(-rate)
+    return rate > 0 && growth > 0 ? max(0, missing) / growth : nil
+  }
 }

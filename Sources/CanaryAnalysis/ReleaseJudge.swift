@@ -39,6 +39,8 @@ public enum RefusedReport: Hashable, Sendable, CustomStringConvertible {
   case blockTooLong(Milliseconds)
   case moreErrorsThanRequests
   case impossibleCount
+  /// Whoever was asked could not say, and why.
+  case source(String)
 
   public var description: String {
     switch self {
@@ -50,6 +52,7 @@ public enum RefusedReport: Hashable, Sendable, CustomStringConvertible {
     case .blockTooLong: "the report before is too long ago, counting from here"
     case .moreErrorsThanRequests: "there are more errors than requests"
     case .impossibleCount: "a count is beyond all that can be"
+    case .source(let reason): reason
     }
   }
 }
@@ -77,18 +80,26 @@ public struct ReleaseJudge: Hashable, Sendable {
 
   public let settings: JudgeSettings
   private var last: Sample?
-  private var began: Instant?
+  private(set) var began: Instant?
   private var counts = PairedCounts()
   private var refusedBlocks: UInt64 = 0
   private var errors: RatioTest
   private var latency: LatencyTest
   private var promotion: PromotionTest
+  private var negligible: NegligibleTest
+  private var interval = RatioInterval()
+  private var metrics: [MetricWatch]
+  private var latestRefusal: RefusedReport?
 
   public init(settings: JudgeSettings = JudgeSettings()) {
     self.settings = settings
     errors = RatioTest(toleratedRatio: settings.toleratedRatio)
     latency = LatencyTest(toleratedRatio: settings.toleratedLatencyRatio)
     promotion = PromotionTest(limit: settings.promotionLimit)
+    negligible = NegligibleTest(rate: settings.negligibleErrorRate)
+    metrics = settings.metrics.map {
+      MetricWatch($0, promotionLimit: settings.promotionLimit)
+    }
   }
 
   /// Takes in what the proxy reports of a service.
@@ -99,6 +110,36 @@ public struct ReleaseJudge: Hashable, Sendable {
     observe(
       canary: versions.first { $0.release == canary }.map(CumulativeCounts.init),
       baseline: versions.first { $0.release == baseline }.map(CumulativeCounts.init), at: now)
+  }
+
+  /// Takes in one block of a watched metric; `false` when nobody watches that, or when it cannot be
+  /// believed: then it counts as missing.
+  @discardableResult
+  public mutating func observe(metric name: String, _ block: MetricBlock) -> Bool {
+    guard let index = metrics.firstIndex(where: { $0.metric.name == name }) else { return false }
+    return metrics[index].add(block, dispersion: settings.dispersion)
+  }
+
+  /// A source had nothing for this block: of the counters, or of one watched metric.
+  public mutating func noData(_ reason: String, metric name: String? = nil) {
+    guard let name else {
+      _ = refuse(.source(reason))
+      return
+    }
+    for index in metrics.indices where metrics[index].metric.name == name {
+      metrics[index].absence = reason
+    }
+  }
+
+  /// Takes in one block that somebody else has measured.
+  @discardableResult
+  public mutating func observe(block: PairedCounts, at now: Instant) -> Outcome {
+    if let fault = block.fault { return refuse(fault) }
+    if began == nil { began = now }
+    return .counted(
+      take(
+        CumulativeCounts(requests: block.canaryRequests, errors: block.canaryErrors),
+        CumulativeCounts(requests: block.baselineRequests, errors: block.baselineErrors)))
   }
 
   /// Takes in cumulative counters; `nil` for a version that was not reported.
@@ -112,6 +153,7 @@ public struct ReleaseJudge: Hashable, Sendable {
     let sample = Sample(moment: now, canary: canary, baseline: baseline)
     guard let before = last else {
       last = sample
+      latestRefusal = nil
       if began == nil { began = now }
       return .began
     }
@@ -141,6 +183,9 @@ public struct ReleaseJudge: Hashable, Sendable {
     counts.add(block)
     errors.add(block, dispersion: settings.dispersion)
     promotion.add(block, dispersion: settings.dispersion)
+    negligible.add(block, dispersion: settings.dispersion)
+    interval.add(block, dispersion: settings.dispersion)
+    latestRefusal = nil
     if settings.judgesLatency {
       latency.add(
         canary: canary.latency, baseline: baseline.latency, dispersion: settings.dispersion)
@@ -152,6 +197,7 @@ public struct ReleaseJudge: Hashable, Sendable {
     _ reason: RefusedReport, goingOnFrom sample: Sample? = nil
   ) -> Outcome {
     refusedBlocks = PairedCounts.sum(refusedBlocks, 1)
+    latestRefusal = reason
     if let sample { last = sample }
     return .refused(reason)
   }
@@ -165,27 +211,34 @@ public struct ReleaseJudge: Hashable, Sendable {
   }
 }
 
+extension PairedCounts {
+  fileprivate var fault: RefusedReport? {
+    if max(canaryRequests, baselineRequests) > ReleaseJudge.greatestCount {
+      return .impossibleCount
+    }
+    return isPlausible ? nil : .moreErrorsThanRequests
+  }
+}
+
 extension ReleaseJudge {
-  /// What the evidence says at `now`. Good is not said before the minimum hold is over.
+  /// What the evidence says at `now`. Good is not said before the minimum hold is over, nor from a
+  /// report that was refused.
   public func verdict(at now: Instant) -> CanaryVerdict {
     let evidence = evidence
-    let parts = settings.judgesLatency ? 2.0 : 1
-    let threshold = log(parts / settings.alpha)
-    var objections: Set<CanaryVerdict.Guardrail> = []
-    if errors.greatestLogEvidence >= threshold { objections.insert(.errors) }
-    if settings.judgesLatency, latency.greatestLogEvidence >= threshold {
-      objections.insert(.latency)
+    let answer = Guardrails.answer(guardrails, alpha: settings.alpha, beta: settings.beta)
+    if case .bad(let names) = answer {
+      return .bad(evidence, because: Set(names.map(guardrail)))
     }
-    guard objections.isEmpty else { return .bad(evidence, because: objections) }
+    if let latestRefusal { return .notEnoughEvidence(evidence, yet: .data(latestRefusal)) }
     if counts.canaryRequests == 0 || counts.baselineRequests == 0 {
       return .notEnoughEvidence(evidence, yet: .requests)
     }
-    guard promotion.isPassed(beta: settings.beta) else {
-      let silent = counts.baselineErrors == 0 && counts.canaryErrors == 0
-      return .notEnoughEvidence(evidence, yet: silent ? .errors : .evidence)
+    if let silent = metrics.first(where: { $0.absence != nil || $0.blocks == 0 }) {
+      return .notEnoughEvidence(
+        evidence, yet: .metric(silent.metric.name, silent.absence ?? "no data yet"))
     }
-    if settings.judgesLatency, latency.logEvidence >= log(1 / settings.beta) {
-      return .notEnoughEvidence(evidence, yet: .latency)
+    if case .undecided(let names) = answer {
+      return .notEnoughEvidence(evidence, yet: lack(of: names))
     }
     guard let began, now >= began,
       Milliseconds(now.milliseconds.subtractingReportingOverflow(began.milliseconds).0)
@@ -194,30 +247,80 @@ extension ReleaseJudge {
     return .good(evidence)
   }
 
+  private func lack(of names: [String]) -> CanaryVerdict.Lack {
+    switch names.first.map(guardrail) {
+    case .errors, nil:
+      let silent = counts.baselineErrors == 0 && counts.canaryErrors == 0
+      return silent && negligible.rate == 0 ? .errors : .evidence
+    case .latency: return .latency
+    case .metric(let name): return .metric(name, "not enough evidence for it yet")
+    }
+  }
+
+  private func guardrail(_ name: String) -> CanaryVerdict.Guardrail {
+    switch name {
+    case CanaryVerdict.Guardrail.errors.name: .errors
+    case CanaryVerdict.Guardrail.latency.name: .latency
+    default: .metric(name)
+    }
+  }
+
+  /// Errors, latency and the watched metrics, in this order.
+  public var guardrails: [GuardrailEvidence] {
+    let byErrors = GuardrailEvidence(
+      name: CanaryVerdict.Guardrail.errors.name, againstIt: errors.greatestLogEvidence,
+      suspicion: errors.logEvidence, forIt: promotion.combined(with: negligible))
+    let byLatency = GuardrailEvidence(
+      name: CanaryVerdict.Guardrail.latency.name, againstIt: latency.greatestLogEvidence,
+      suspicion: latency.logEvidence, forIt: nil)
+    return [byErrors] + (settings.judgesLatency ? [byLatency] : []) + metrics.map(\.evidence)
+  }
+
   /// The numbers so far.
   public var evidence: CanaryEvidence {
-    CanaryEvidence(
-      counts: counts, toleratedRatio: errors.toleratedRatio, promotionLimit: promotion.limit,
-      beta: settings.beta, dispersion: Dispersion.clamped(settings.dispersion),
+    let bounds = interval.bounds()
+    return CanaryEvidence(
+      counts: counts, ratioAtLeast: bounds.lower, ratioAtMost: bounds.upper,
+      toleratedRatio: errors.toleratedRatio, promotionLimit: promotion.limit,
+      negligibleErrorRate: negligible.rate, beta: settings.beta,
+      dispersion: Dispersion.clamped(settings.dispersion),
       logEvidence: errors.greatestLogEvidence, chance: errors.chance,
       latencyLogEvidence: latency.greatestLogEvidence, latencyChance: latency.chance,
-      slowBeyond: latency.mostTelling, promotionLogEvidence: promotion.logEvidence,
+      slowBeyond: latency.mostTelling,
+      promotionLogEvidence: promotion.combined(with: negligible),
       failuresNeeded: failuresNeeded, requestsStillNeeded: requestsStillNeeded,
-      refusedBlocks: refusedBlocks)
+      refusedBlocks: refusedBlocks, metrics: metrics.map(\.evidence))
   }
 
   private var failuresNeeded: Double? {
     guard let ratio = counts.ratio else { return nil }
-    let alpha = settings.judgesLatency ? settings.alpha / 2 : settings.alpha
+    let alpha = settings.alpha * settings.partOfErrors
     return Planning.failuresUntilCaught(ratio: ratio / errors.toleratedRatio, alpha: alpha)
   }
 
+  /// By the way that is shorter: the comparison with the baseline, or the negligible rate.
   private var requestsStillNeeded: Double? {
-    guard let rate = counts.baselineRate, let share = counts.share,
+    let passing = guardrails.count { $0.forIt != nil }
+    let threshold = log(Double(max(1, passing)) / settings.beta)
+    let divisor = Dispersion.clamped(settings.dispersion)
+    let missing = threshold - promotion.combined(with: negligible)
+    guard missing > 0 else { return 0 }
+    var ways: [Double] = []
+    if let rate = counts.baselineRate, let share = counts.share,
       let growth = Planning.growth(limit: promotion.limit, baselineRate: rate, share: share)
-    else { return nil }
-    let missing = log(1 / settings.beta) - promotion.logEvidence
-    return max(0, missing * Dispersion.clamped(settings.dispersion) / growth)
+    {
+      ways.append((threshold - log(0.8) - promotion.logEvidence) * divisor / growth)
+    }
+    // Errors come on, so that this way is open only to what has failed less than that.
+    let all = Double(counts.canaryRequests) + Double(counts.baselineRequests)
+    let failed = Double(counts.canaryErrors) + Double(counts.baselineErrors)
+    if failed < all * negligible.rate / 10,
+      let requests = NegligibleTest.requests(
+        missing: threshold - log(0.2) - negligible.logEvidence, rate: negligible.rate)
+    {
+      ways.append(requests * divisor)
+    }
+    return ways.min().map { max(0, $0) }
   }
 }
 

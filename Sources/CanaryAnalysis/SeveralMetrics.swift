@@ -55,13 +55,19 @@ public struct GuardrailEvidence: Hashable, Codable, Sendable {
   public var weight: Double
   /// Logarithm of the greatest e-value against the release.
   public var againstIt: Double
+  /// The same now: a suspicion that has passed does not hold a release back.
+  public var suspicion: Double
   /// Logarithm of the e-value for promotion; `nil` for a metric that can only object.
   public var forIt: Double?
 
-  public init(name: String, weight: Double = 1, againstIt: Double, forIt: Double?) {
+  /// Without a `suspicion` the greatest evidence is the one of now.
+  public init(
+    name: String, weight: Double = 1, againstIt: Double, suspicion: Double? = nil, forIt: Double?
+  ) {
     self.name = name
     self.weight = weight
     self.againstIt = againstIt
+    self.suspicion = suspicion ?? againstIt
     self.forIt = forIt
   }
 }
@@ -93,7 +99,7 @@ public enum Guardrails {
     let needed = log(Double(max(passing.count, 1)) / beta)
     let unconvinced = metrics.filter { metric in
       if let evidence = metric.forIt { return !(evidence >= needed) }
-      return !(metric.againstIt < log(1 / beta))
+      return !(metric.suspicion < log(1 / beta))
     }
     return unconvinced.isEmpty && !passing.isEmpty ? .good : .undecided(unconvinced.map(\.name))
   }

@@ -20,7 +20,19 @@ public struct BackOff: Hashable, Sendable {
   /// No certificate is replaced sooner than this after it was issued.
   static let shortestLife = Milliseconds.minutes(60)
 
+  /// The longest wait that is left after a restart, which as a rule means that somebody was here. It
+  /// is not zero, for a process that dies and is started again and again.
+  static let longestResumed = Milliseconds.minutes(5)
+
   public init() {}
+
+  /// Goes on where an earlier process was.
+  ///
+  /// - Parameter now: when this one began.
+  public init(failures: Int, next: Instant, resumedAt now: Instant) {
+    self.failures = max(failures, 0)
+    self.next = min(next, now + Self.longestResumed)
+  }
 
   /// - Parameter jitter: lengthens the wait by up to a tenth, so that hosts that failed together do
   ///   not come back together.

@@ -74,7 +74,7 @@ struct CertificateFolder: Sendable {
     _ group: HostGroup, certificate: [UInt8], key: [UInt8], authority: String
   ) throws(PortError) {
     let summary = try Self.verified(group, certificate, key)
-    for suffix in ["key", "crt"] { try refuseForeign("\(path)/\(group.primary).\(suffix)") }
+    try refuseForeign(group)
     let home = "\(path)/issued/\(group.primary)"
     let version = String(summary.fingerprint.prefix(16))
     let folder = "\(home)/\(version)"
@@ -114,13 +114,15 @@ struct CertificateFolder: Sendable {
   }
 
   /// What somebody else put there is not replaced.
-  private func refuseForeign(_ file: String) throws(PortError) {
-    var status = stat()
-    guard lstat(file, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { return }
-    throw PortError(
-      "\(file) is in the way", fault: .user, retry: .never,
-      causes: ["It was not put there by Segue"],
-      nextStep: "Move it elsewhere, or name it as this host's own certificate")
+  func refuseForeign(_ group: HostGroup) throws(PortError) {
+    for file in ["key", "crt"].map({ "\(path)/\(group.primary).\($0)" }) {
+      var status = stat()
+      guard lstat(file, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { continue }
+      throw PortError(
+        "\(file) is in the way", fault: .user, retry: .never,
+        causes: ["It was not put there by Segue"],
+        nextStep: "Move it elsewhere, or name it as this host's own certificate")
+    }
   }
 
   /// Removes the certificates that nobody wants and that have expired.

@@ -24,18 +24,26 @@ public struct CertificateStatus: Hashable, Sendable {
 /// A host whose certificate cannot be had harms only itself: the others go on, its old certificate
 /// stays in use as long as there is one, and it is asked for again later and later (``BackOff``).
 public actor CertificateIssuer: Service {
-  private let settings: IssuingSettings
+  private var settings: IssuingSettings
   private let folder: CertificateFolder
   private let time: any TimeSource
   private let logger: Logger
   private var entries: [String: Entry] = [:]
+  /// Who failed in an earlier process.
+  private var resumed: [String: PastFailure] = [:]
   private let wake = Wake()
 
   private struct Entry {
     var group: HostGroup
     var held: CertificateFolder.Held?
-    var backOff = BackOff()
+    var backOff: BackOff
     var problem: PortError?
+
+    init(_ group: HostGroup, after failure: PastFailure?) {
+      self.group = group
+      backOff = failure?.backOff ?? BackOff()
+      problem = failure?.problem
+    }
   }
 
   /// Files may be changed by others, so they are looked at this often at least.
@@ -54,10 +62,19 @@ public actor CertificateIssuer: Service {
     var wanted: [String: Entry] = [:]
     for group in groups {
       let known = entries[group.primary]
-      wanted[group.primary] = known?.group == group ? known : Entry(group: group)
+      wanted[group.primary] =
+        known?.group == group ? known : Entry(group, after: resumed[group.description])
     }
     entries = wanted
     wake.signal()
+  }
+
+  /// Says whom to ask from now on. What is under way goes on as it was, and what could not be had is
+  /// asked for at once. The state directory stays that of the beginning.
+  public func change(_ settings: IssuingSettings) {
+    guard settings != self.settings else { return }
+    self.settings = settings
+    retry()
   }
 
   /// Asks at once for what could not be had before, as when somebody has put right what was wrong.
@@ -94,6 +111,7 @@ public actor CertificateIssuer: Service {
       // Whoever asks for a certificate meets the same fault and tells it.
       logger.error("answers cannot be made", metadata: ["reason": "\(error)"])
     }
+    await resume()
     while !Task.isCancelled {
       wake.clear()
       await look()
@@ -105,6 +123,28 @@ public actor CertificateIssuer: Service {
       } else {
         await ask(for: dueNow.sorted { $0.primary < $1.primary })
       }
+    }
+  }
+
+  private func resume() async {
+    let (folder, now) = (folder, time.now())
+    resumed = (try? await Blocking.run { () throws(PortError) in folder.failures(now: now) }) ?? [:]
+    for (primary, entry) in entries where entry.backOff == BackOff() {
+      entries[primary] = Entry(entry.group, after: resumed[entry.group.description])
+    }
+  }
+
+  /// Writes down who failed.
+  private func keepFailures() async {
+    let failed = entries.values.filter { $0.backOff.failures > 0 }
+      .map { ($0.group.description, PastFailure(backOff: $0.backOff, problem: $0.problem)) }
+    let folder = folder
+    do throws(PortError) {
+      try await Blocking.run { () throws(PortError) in
+        try folder.keep(Dictionary(failed) { $1 })
+      }
+    } catch {
+      logger.error("failures are not kept", metadata: ["reason": "\(error)"])
     }
   }
 
@@ -152,6 +192,7 @@ public actor CertificateIssuer: Service {
     } catch {
       for group in groups { failed(group, error) }
     }
+    await keepFailures()
   }
 
   private func carryOut(_ orders: [CertificateOrder]) async {

@@ -2,7 +2,6 @@ import AsyncHTTPClient
 import Crypto
 import Foundation
 import NIOHTTP1
-import NIOPosix
 import Ports
 import SegueModel
 import TransportSecurity
@@ -22,6 +21,10 @@ struct CertificateOrder: Sendable {
   /// - Throws: `PortError`; whatever certificate there was before stays.
   func carryOut() async throws(PortError) {
     let deadline = time.now() + settings.limits.order
+    // Nothing is ordered that would have no place.
+    try await Blocking.run { [folder, group] () throws(PortError) in
+      try folder.refuseForeign(group)
+    }
     let (order, address) = try await place()
     try await authorize(order, until: deadline)
     let key = try make { try PrivateKey.generate() }
@@ -181,22 +184,6 @@ struct CertificateOrder: Sendable {
       throw PortError(
         "The request for a certificate for \(group) could not be made", fault: .segue,
         retry: .safe, causes: ["\(error)"])
-    }
-  }
-}
-
-/// Work that blocks, off the threads that everything else shares.
-enum Blocking {
-  static func run<Value: Sendable>(
-    _ body: @escaping @Sendable () throws(PortError) -> Value
-  ) async throws(PortError) -> Value {
-    do {
-      return try await NIOThreadPool.singleton.runIfActive { try body() }
-    } catch let error as PortError {
-      throw error
-    } catch {
-      throw PortError(
-        "Segue stops asking for certificates", fault: .segue, retry: .safe, causes: ["\(error)"])
     }
   }
 }

@@ -31,8 +31,10 @@ public actor ControlPlane: Service {
   private var pipelineStorage: PipelineController?
   /// One controller of a kind is made at a time, so that none is made twice.
   private let making = SerialGate()
-  /// Of the rollouts that live traffic judges.
-  var judges: [ServiceKey: LiveJudge] = [:]
+  /// How live traffic judges each service.
+  var watches: [ServiceKey: LiveWatch] = [:]
+  var judgedAt: Instant?
+  nonisolated let judgements = JudgementBoard()
   /// What the rounds of ``watchDrift()`` need to remember.
   var driftMemory = DriftMemory()
   private let newControllers: AsyncStream<ServiceController>
@@ -48,7 +50,7 @@ public actor ControlPlane: Service {
     self.world = world
     self.settings = settings
     self.proxyStatus = proxyStatus
-    receipts = ReceiptKeeper(world: world, catalogue: catalogue)
+    receipts = ReceiptKeeper(world: world, catalogue: catalogue, judgements: judgements)
     drift = DriftKeeper(world: world, feed: feed)
     people = PeopleKeeper(world: world, feed: feed, catalogue: catalogue)
     gate = StartGate(zones: world.zones, time: world.time, people: people, catalogue: catalogue)
@@ -154,6 +156,7 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchSource() }
       group.addTask { await self.watchRouter() }
       group.addTask { await self.watchDrift() }
+      group.addTask { await self.keepCertificates() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()

@@ -15,6 +15,8 @@ public struct Dependencies: Sendable {
   public var director: any TrafficDirector
   public var probe: any Probe
   public var time: any TimeSource
+  /// `nil`: the router has its certificates from elsewhere.
+  public var certificates: (any CertificateKeeping)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
   /// The time zones that windows and freezes go by.
   public var zones: ZoneLibrary

@@ -117,8 +117,7 @@ public struct Advisory: Hashable, Sendable {
 extension Advisory.Affected {
   fileprivate func names(_ package: PackageURL, in ecosystem: String) -> Bool {
     guard self.ecosystem.prefix(while: { $0 != ":" }) == ecosystem else { return false }
-    let name = ecosystem == "PyPI" ? PackageURL.normalizedPython(name) : name
-    return name == package.packageName
+    return PackageURL.comparable(name, in: ecosystem) == package.packageName
   }
 
   /// Affected by a version that is listed, or by a range: either is enough.

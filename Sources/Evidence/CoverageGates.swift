@@ -5,6 +5,11 @@ public struct CoverageAnswer: Hashable, Sendable {
   public var passes: Bool
   /// A sentence for people.
   public var reason: String
+
+  public init(passes: Bool, reason: String) {
+    self.passes = passes
+    self.reason = reason
+  }
 }
 
 /// Whether the coverage of a commit is good enough.

@@ -111,6 +111,13 @@ private struct JaCoCoCollector: XMLHandler {
       report.files[name] = report.files[name] ?? CoverageReport.File()
     case "line":
       guard let path, let number = attributes["nr"].flatMap({ Int($0) }) else { return }
+      guard attributes["ci"] != nil || attributes["mi"] != nil else {
+        throw .invalid(
+          line: line,
+          reason:
+            "its lines do not say whether they were run; write a Cobertura report instead, as "
+            + "gcovr does with --cobertura")
+      }
       let covered = attributes["ci"].flatMap { Int($0) } ?? 0
       report.files[path]?.add(number, hits: covered > 0 ? 1 : 0)
     default: break

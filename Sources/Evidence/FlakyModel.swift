@@ -89,45 +89,105 @@ public struct FlakyModel: Sendable {
     public var breakRate: Double
   }
 
-  private let failureRates: [Double]
-  private let breakRates = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3]
-  private let priors: [Double]
+  /// All that a history has to say to the model, in a few numbers: commits at which the test passed
+  /// at least once differ only in how often it passed and failed, so their counts add up. Of the
+  /// others, each number of failures is kept apart.
+  public struct Statistics: Hashable, Sendable {
+    /// Commits, each in one environment, at which the test passed at least once.
+    public var goodCommits = 0
+    /// Passes at those.
+    public var passes = 0
+    /// Failures at those: each is contradicted by a pass.
+    public var contradictedFailures = 0
+    /// How many commits there are without a pass, by how often the test failed there.
+    public var broken: [Int: Int] = [:]
+
+    public init() {}
+
+    public init(_ history: [Attempts]) { for attempts in history { add(attempts) } }
+
+    /// Adds `count` commits, or takes them away if it is negative.
+    public mutating func add(_ attempts: Attempts, count: Int = 1) {
+      if attempts.passes > 0 {
+        goodCommits += count
+        passes += count * attempts.passes
+        contradictedFailures += count * attempts.failures
+      } else if attempts.failures > 0 {
+        let left = (broken[attempts.failures] ?? 0) + count
+        broken[attempts.failures] = left == 0 ? nil : left
+      }
+    }
+  }
+
+  private struct Rate: Sendable {
+    var value: Double
+    var log: Double
+    /// ln(1 - value)
+    var complementLog: Double
+    var priorLog = 0.0
+
+    init(_ value: Double) {
+      self.value = value
+      log = naturalLogarithm(value)
+      complementLog = log1p(-value)
+    }
+  }
+
+  private let failureRates: [Rate]
+  private let breakRates: [Rate]
 
   public init() {
     let count = 60
     let low = log(1e-5)
     let step = (log(0.9) - low) / Double(count - 1)
-    failureRates = (0..<count).map { exp(low + step * Double($0)) }
-    let stable = Double(failureRates.count { $0 < Self.flakyFrom })
-    priors = failureRates.map { rate in
-      rate < Self.flakyFrom ? 0.97 / stable : 0.03 / (Double(count) - stable)
+    var rates = (0..<count).map { Rate(exp(low + step * Double($0))) }
+    let stable = Double(rates.count { $0.value < Self.flakyFrom })
+    for index in rates.indices {
+      rates[index].priorLog = log(
+        rates[index].value < Self.flakyFrom ? 0.97 / stable : 0.03 / (Double(count) - stable))
     }
+    failureRates = rates
+    breakRates = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3].map(Rate.init)
   }
 
   /// Weighs a history, one entry for each commit at which the test ran, in any order.
-  public func estimate(_ history: [Attempts]) -> Estimate {
-    let kinds = history.reduce(into: [Attempts: Int]()) { $0[$1, default: 0] += 1 }
-      .sorted { ($0.key.failures, $0.key.passes) < ($1.key.failures, $1.key.passes) }
+  public func estimate(_ history: [Attempts]) -> Estimate { estimate(Statistics(history)) }
+
+  /// Weighs a history by its statistics. The work does not grow with the history.
+  public func estimate(_ statistics: Statistics) -> Estimate {
+    let broken = statistics.broken.sorted { $0.key < $1.key }
+    let good = Double(statistics.goodCommits)
     var logs: [Double] = []
-    for (index, failureRate) in failureRates.enumerated() {
+    logs.reserveCapacity(failureRates.count * breakRates.count)
+    for rate in failureRates {
+      let always =
+        rate.priorLog + Double(statistics.contradictedFailures) * rate.log
+        + Double(statistics.passes) * rate.complementLog
+      let failing = broken.map { (chance: exp(Double($0.key) * rate.log), count: $0.value) }
       for breakRate in breakRates {
-        var sum = log(priors[index])
-        for (attempts, count) in kinds {
-          sum += Double(count) * Self.logarithm(attempts, failureRate, breakRate)
+        var sum = always + good * breakRate.complementLog
+        for kind in failing {
+          let chance = breakRate.value + (1 - breakRate.value) * kind.chance
+          sum += Double(kind.count) * log(chance)
         }
         logs.append(sum)
       }
     }
+    return summarize(logs)
+  }
+
+  /// - Parameter logs: the logarithm of the weight of each pair of rates.
+  private func summarize(_ logs: [Double]) -> Estimate {
     let top = logs.max() ?? 0
     var total = 0.0
     var estimate = Estimate(failureRate: 0, flakiness: 0, breakRate: 0)
-    for (index, value) in logs.enumerated() {
+    for (index, value) in logs.enumerated() where value > top - 40 {
       let weight = exp(value - top)
-      let failureRate = failureRates[index / breakRates.count]
+      let failureRate = failureRates[index / breakRates.count].value
       total += weight
       estimate.failureRate += weight * failureRate
       estimate.flakiness += failureRate >= Self.flakyFrom ? weight : 0
-      estimate.breakRate += weight * breakRates[index % breakRates.count]
+      estimate.breakRate += weight * breakRates[index % breakRates.count].value
     }
     estimate.failureRate /= total
     estimate.flakiness /= total
@@ -142,14 +202,6 @@ public struct FlakyModel: Sendable {
     guard failureRate > 1e-12, failureRate <= 1 else { return nil }
     return failureRate == 1 ? 1 : Int((log(0.05) / log1p(-failureRate)).rounded(.up))
   }
-
-  private static func logarithm(
-    _ attempts: Attempts, _ failureRate: Double, _ breakRate: Double
-  ) -> Double {
-    let failures = Double(attempts.failures) * log(failureRate)
-    guard attempts.passes > 0 else {
-      return attempts.failures == 0 ? 0 : log(breakRate + (1 - breakRate) * exp(failures))
-    }
-    return log1p(-breakRate) + failures + Double(attempts.passes) * log1p(-failureRate)
-  }
 }
+
+private func naturalLogarithm(_ value: Double) -> Double { log(value) }

@@ -41,6 +41,8 @@ struct JUnitCollector: XMLHandler {
   private(set) var declared = 0
 
   private var suites: [Suite] = []
+  /// The names of the open suites, joined.
+  private var suitePath = ""
   private var current: Draft?
   private var verdict: Verdict?
   private var depth = 0
@@ -95,6 +97,7 @@ struct JUnitCollector: XMLHandler {
         Suite(
           name: attributes["name"] ?? "", file: attributes["file"] ?? attributes["filepath"],
           declared: attributes["tests"].flatMap { Int($0) } ?? 0))
+      joinSuites()
     case "testcase":
       guard cases.count < Self.caseLimit else {
         throw .invalid(line: line, reason: "it lists more than \(Self.caseLimit) test cases")
@@ -116,6 +119,7 @@ struct JUnitCollector: XMLHandler {
     case "testsuite":
       let suite = suites.removeLast()
       if !suite.hasSuites { declared += suite.declared }
+      joinSuites()
     case "testcase":
       if let draft = current { add(finished(draft)) }
       current = nil
@@ -124,6 +128,10 @@ struct JUnitCollector: XMLHandler {
       verdict = nil
       judge(ended)
     }
+  }
+
+  private mutating func joinSuites() {
+    suitePath = suites.map(\.name).filter { !$0.isEmpty }.joined(separator: " > ")
   }
 
   private mutating func judge(_ verdict: Verdict) {
@@ -156,12 +164,14 @@ struct JUnitCollector: XMLHandler {
 
   private func finished(_ draft: Draft) -> TestCase {
     let attributes = draft.attributes
-    let names = suites.map(\.name).filter { !$0.isEmpty }
     let file = attributes["file"] ?? suites.last { $0.file != nil }?.file
     let status = Self.status(of: draft)
+    let nearest = suites.last { !$0.name.isEmpty }?.name
+    var className = attributes["classname"] ?? attributes["class"] ?? file ?? nearest ?? ""
+    // Neighbours share a class: one copy of its name serves them all.
+    if let last = cases.last?.className, last == className { className = last }
     return TestCase(
-      suite: names.joined(separator: " > "),
-      className: attributes["classname"] ?? attributes["class"] ?? file ?? names.last ?? "",
+      suite: suitePath, className: className,
       name: attributes["name"] ?? "(without a name)", file: file, status: status,
       message: (status == .failed ? draft.message : draft.reason) ?? "",
       time: Self.time(attributes["time"]))
@@ -179,14 +189,21 @@ struct JUnitCollector: XMLHandler {
     return draft.skipped || words.contains { skips.contains($0) } ? .skipped : .passed
   }
 
-  /// pytest tells a teardown that failed as a second case of a test that passed: that is one test,
-  /// and it failed.
+  /// pytest names no two tests alike, so cases of one name after another are one test: a teardown
+  /// that failed after it passed, or runs again by pytest-rerunfailures, which leaves the failures
+  /// before the last run out. Only a test that failed is run again, so one that ends well is flaky.
   private mutating func add(_ test: TestCase) {
-    if test.status == .failed, current?.errored == true, current?.failed == false,
-      let last = cases.last, last.status == .passed, last.name == test.name,
-      last.className == test.className, last.suite == test.suite
-    {
+    guard let last = cases.last, last.name == test.name, last.className == test.className,
+      last.suite == test.suite
+    else { return cases.append(test) }
+    let isTeardown = current?.errored == true && current?.failed == false
+    let isPytest = suites.last?.name == "pytest"
+    if test.status == .failed, isTeardown || isPytest, last.status != .failed {
       cases[cases.count - 1] = test
+    } else if isPytest, test.status == .passed, last.status == .passed || last.status == .flaky {
+      cases[cases.count - 1].status = .flaky
+      cases[cases.count - 1].message = "was run again, and the report leaves out why"
+      cases[cases.count - 1].time = test.time
     } else {
       cases.append(test)
     }

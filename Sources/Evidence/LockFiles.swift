@@ -60,7 +60,7 @@ extension ComponentList {
     add("deb", "debian/\(source.first ?? package)", String(own))
   }
 
-  private mutating func add(_ type: String, _ name: String, _ version: String?) {
+  mutating func add(_ type: String, _ name: String, _ version: String?) {
     let parts = name.split(separator: "/")
     guard let last = parts.last else { return }
     components.append(

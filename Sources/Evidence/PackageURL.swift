@@ -1,5 +1,5 @@
 /// A package URL (`pkg:npm/%40scope/name@1.0.0`), as lists of components name packages.
-public struct PackageURL: Hashable, Sendable {
+public struct PackageURL: Hashable, Sendable, CustomStringConvertible {
   /// In lower case.
   public var type: String
   /// With `/` between its parts; empty when there is none.
@@ -37,6 +37,46 @@ public struct PackageURL: Hashable, Sendable {
       version: version)
   }
 
+  /// The package URL itself, without qualifiers.
+  public var description: String {
+    let parts = namespace.split(separator: "/").map(String.init) + [packagePart]
+    let path = parts.map(Self.escaped).joined(separator: "/")
+    return "pkg:\(type)/\(path)" + (version.map { "@" + Self.escaped($0) } ?? "")
+  }
+
+  /// Python names are written with their spelling evened out (the specification of the type).
+  private var packagePart: String { type == "pypi" ? Self.normalizedPython(name) : name }
+
+  private static func escaped(_ text: String) -> String {
+    let digits = Array("0123456789ABCDEF")
+    return text.utf8.reduce(into: "") { result, byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "."), UInt8(ascii: "-"),
+        UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: ":"):
+        result.append(Character(Unicode.Scalar(byte)))
+      default:
+        result += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+      }
+    }
+  }
+
+  /// `github.com/apple/swift-nio` of any address of that repository.
+  static func repository(_ address: String) -> String {
+    var rest = address[...]
+    if let scheme = rest.firstRange(of: "://") { rest = rest[scheme.upperBound...] }
+    if let at = rest.firstIndex(of: "@"), !rest[..<at].contains("/") {
+      rest = rest[rest.index(after: at)...]
+    }
+    if rest.hasSuffix("/") { rest = rest.dropLast() }
+    if rest.hasSuffix(".git") { rest = rest.dropLast(4) }
+    // `git@host:owner/name`, as ssh writes it.
+    let host = rest.prefix { $0 != "/" }
+    guard let colon = host.firstIndex(of: ":") else { return rest.lowercased() }
+    let after = rest[rest.index(after: colon)...]
+    return after.first.map(\.isNumber) == true
+      ? rest.lowercased() : "\(rest[..<colon])/\(after)".lowercased()
+  }
+
   /// What OSV calls the ecosystem; `nil` when it has no name for it.
   public var ecosystem: String? {
     switch type {
@@ -49,6 +89,7 @@ public struct PackageURL: Hashable, Sendable {
     case "gem": "RubyGems"
     case "composer": "Packagist"
     case "nuget": "NuGet"
+    case "hex": "Hex"
     case "swift": "SwiftURL"
     default: nil
     }
@@ -59,7 +100,9 @@ public struct PackageURL: Hashable, Sendable {
     switch type {
     case "pypi": Self.normalizedPython(name)
     case "deb": name
+    case "swift": Self.repository("\(namespace)/\(name)")
     case "maven": "\(namespace):\(name)"
+    case "composer", "nuget": (namespace.isEmpty ? name : "\(namespace)/\(name)").lowercased()
     default: namespace.isEmpty ? name : "\(namespace)/\(name)"
     }
   }
@@ -67,6 +110,16 @@ public struct PackageURL: Hashable, Sendable {
   /// A Python name with its spelling evened out (PEP 503).
   static func normalizedPython(_ name: String) -> String {
     name.lowercased().split { $0 == "-" || $0 == "_" || $0 == "." }.joined(separator: "-")
+  }
+
+  /// The name as an ecosystem compares it.
+  static func comparable(_ name: String, in ecosystem: some StringProtocol) -> String {
+    switch ecosystem {
+    case "PyPI": normalizedPython(name)
+    case "SwiftURL": repository(name)
+    case "Packagist", "NuGet": name.lowercased()
+    default: name
+    }
   }
 
   private static func unescaped(_ text: Substring) -> String {

@@ -32,6 +32,20 @@ public struct SARIFReport: Hashable, Sendable {
     public var line: Int?
     /// Somebody has accepted it, and nobody has rejected or is still reviewing that.
     public var isSuppressed: Bool
+
+    public init(
+      tool: String, rule: String, level: Level, securitySeverity: Double? = nil, message: String,
+      path: String? = nil, line: Int? = nil, isSuppressed: Bool = false
+    ) {
+      self.tool = tool
+      self.rule = rule
+      self.level = level
+      self.securitySeverity = securitySeverity
+      self.message = message
+      self.path = path
+      self.line = line
+      self.isSuppressed = isSuppressed
+    }
   }
 
   public var findings: [Finding] = []

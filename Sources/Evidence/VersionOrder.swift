@@ -6,12 +6,21 @@ public enum VersionOrder: Hashable, Sendable {
   case python
   /// Debian Policy, section 5.6.12.
   case debian
+  /// `Gem::Version` of RubyGems.
+  case rubyGems
+  /// "Version Order Specification" of Maven's POM reference.
+  case maven
+  /// Composer: up to four numbers and a stability.
+  case composer
 
   /// The order of an ecosystem as OSV names it (`Debian:12`); `nil` for one whose rules are not
   /// known here, of which nothing can be said but by the versions that a record lists.
   public init?(ecosystem: String) {
     switch ecosystem.prefix(while: { $0 != ":" }) {
-    case "npm", "Go", "crates.io", "SwiftURL": self = .semantic
+    case "npm", "Go", "crates.io", "SwiftURL", "NuGet": self = .semantic
+    case "RubyGems": self = .rubyGems
+    case "Maven": self = .maven
+    case "Packagist": self = .composer
     case "PyPI": self = .python
     case "Debian", "Ubuntu": self = .debian
     default: return nil
@@ -29,27 +38,34 @@ public enum VersionOrder: Hashable, Sendable {
       guard let left = PythonVersion(left), let right = PythonVersion(right) else { return nil }
       return left.compare(right)
     case .debian: return DebianVersion(left).compare(DebianVersion(right))
+    case .rubyGems:
+      guard let left = GemVersion(left), let right = GemVersion(right) else { return nil }
+      return left.compare(right)
+    case .maven: return MavenVersion(left).compare(MavenVersion(right))
+    case .composer:
+      guard let left = ComposerVersion(left), let right = ComposerVersion(right) else { return nil }
+      return left.compare(right)
     }
   }
 }
 
-private func order<Value: Comparable>(_ left: Value, _ right: Value) -> Int {
+func order<Value: Comparable>(_ left: Value, _ right: Value) -> Int {
   left < right ? -1 : left == right ? 0 : 1
 }
 
 /// Compares two runs of digits of any length by their value.
-private func orderDigits(_ left: some StringProtocol, _ right: some StringProtocol) -> Int {
+func orderDigits(_ left: some StringProtocol, _ right: some StringProtocol) -> Int {
   let left = left.drop { $0 == "0" }
   let right = right.drop { $0 == "0" }
   let lengths = order(left.utf8.count, right.utf8.count)
   return lengths != 0 ? lengths : order(String(left), String(right))
 }
 
-private func isDigits(_ text: some StringProtocol) -> Bool {
+func isDigits(_ text: some StringProtocol) -> Bool {
   !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
 }
 
-private func orderNumbers(_ left: [Substring], _ right: [Substring]) -> Int {
+func orderNumbers(_ left: [Substring], _ right: [Substring]) -> Int {
   for index in 0..<max(left.count, right.count) {
     let result = orderDigits(
       left.indices.contains(index) ? left[index] : "0",

@@ -1,6 +1,7 @@
 import NIOCore
 import SegueModel
 import TrafficRouting
+import TransportSecurity
 
 /// The request's way to an instance.
 extension ClientConnection {
@@ -28,6 +29,7 @@ extension ClientConnection {
     endsByClose = false
     nameRequest()
 
+    if worker.challenges != nil, !peer.isSecure, answerAuthority() { return }
     if let port = worker.redirectPort, !peer.isSecure { return redirect(toPort: port) }
     let octets = head
     let matched = worker.matcher.match(
@@ -45,6 +47,21 @@ extension ClientConnection {
     mirror = nil
     wasHeld = false
     if service.isPlain { startAttempt(onFreshConnection: false) } else { findWay(isPreview) }
+  }
+
+  /// Answers a certificate authority that wants to see whether a host is ours (RFC 8555 section 8.3).
+  ///
+  /// - Returns: whether it was one, and there is an answer.
+  private func answerAuthority() -> Bool {
+    let prefix = ChallengeFolder.pathPrefix.utf8
+    guard parser.path.count > prefix.count, parser.path.count < 256 else { return false }
+    let path = head.getString(
+      at: head.readerIndex + parser.path.lowerBound, length: parser.path.count)
+    guard let path, path.hasPrefix(ChallengeFolder.pathPrefix),
+      let answer = worker.challenges?.answer(toPath: path.prefix { $0 != "?" })
+    else { return false }
+    respondLocally(200, "", content: String(decoding: answer, as: UTF8.self))
+    return true
   }
 
   /// Sends the client to the same place inside TLS (RFC 9110 section 15.4.9: with the same method).

@@ -148,7 +148,11 @@ extension ClientConnection {
   }
 
   /// Answers in the router's own name.
-  func respondLocally(_ status: Int, _ reason: String, location: String? = nil) {
+  ///
+  /// - Parameter content: the body, which otherwise says the reason.
+  func respondLocally(
+    _ status: Int, _ reason: String, location: String? = nil, content: String? = nil
+  ) {
     if phase == .head { isNoted = false }
     skipBufferedBody()
     let closes =
@@ -161,7 +165,8 @@ extension ClientConnection {
     MessageWriter.writeLocal(
       MessageWriter.LocalAnswer(
         status: status, reason: reason, isHead: parser.method == .head, closes: closes,
-        saysKeepAlive: parser.minorVersion == 0, location: location, id: requestName, form: form),
+        saysKeepAlive: parser.minorVersion == 0, location: location, id: requestName, form: form,
+        content: content),
       pages: worker.errorPages, to: &out)
     // It is noted while it is known who failed to answer.
     octetsOut += UInt64(out.readableBytes - begun)

@@ -17,12 +17,31 @@ enum ListeningSocket {
   /// The socket that systemd, or Segue itself, opened beforehand (sd_listen_fds(3)); it keeps its
   /// accept queue from one proxy to the next.
   static func inherited(_ environment: [String: String], pid: Int32) -> CInt? {
+    passed(environment, pid: pid).first { $0.name != secureName }?.descriptor
+  }
+
+  /// The one for TLS, which its name tells: `FileDescriptorName=https` of a socket unit.
+  static func inheritedSecure(_ environment: [String: String], pid: Int32) -> CInt? {
+    passed(environment, pid: pid).first { $0.name == secureName }?.descriptor
+  }
+
+  private static let secureName = "https"
+  /// Descriptors that are looked at; the proxy has use for two.
+  private static let passedLimit = 16
+
+  private static func passed(
+    _ environment: [String: String], pid: Int32
+  ) -> [(name: String, descriptor: CInt)] {
     guard environment["LISTEN_PID"] == "\(pid)",
       let count = environment["LISTEN_FDS"].flatMap(Int.init), count >= 1
-    else { return nil }
-    let first: CInt = 3
-    _ = fcntl(first, F_SETFD, FD_CLOEXEC)
-    return first
+    else { return [] }
+    let names = (environment["LISTEN_FDNAMES"] ?? "")
+      .split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    return (0..<min(count, passedLimit)).map { index in
+      let descriptor = CInt(3 + index)
+      _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+      return (index < names.count ? names[index] : "", descriptor)
+    }
   }
 
   static func tcp(host: String, port: Int) throws(PortError) -> CInt {

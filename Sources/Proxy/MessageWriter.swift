@@ -130,12 +130,16 @@ enum MessageWriter {
     /// The request's name.
     var id: String?
     var form = ErrorPages.Form.text
+    /// Instead of what the status and the reason say.
+    var content: String?
   }
 
   static func writeLocal(_ answer: LocalAnswer, pages: ErrorPages, to out: inout ByteBuffer) {
     let phrase = phrase(of: answer.status)
-    let body = pages.body(
-      answer.status, phrase, reason: answer.reason, id: answer.id, form: answer.form)
+    let body =
+      answer.content.map { (type: "application/octet-stream", octets: $0) }
+      ?? pages.body(
+        answer.status, phrase, reason: answer.reason, id: answer.id, form: answer.form)
     out.writeString("HTTP/1.1 \(answer.status) \(phrase)\r\nContent-Type: \(body.type)\r\n")
     out.writeStaticString("Cache-Control: no-store\r\n")
     if answer.status == 503 { out.writeStaticString("Retry-After: 1\r\n") }
@@ -153,6 +157,7 @@ enum MessageWriter {
 
   private static func phrase(of status: Int) -> String {
     switch status {
+    case 200: "OK"
     case 308: "Permanent Redirect"
     case 400: "Bad Request"
     case 404: "Not Found"

@@ -23,6 +23,9 @@ public struct ProxyConfiguration: Hashable, Sendable {
   /// A directory of pages for answers of the proxy's own, `502.html` or `5xx.html`; `nil`: its own.
   public var errorPages: String?
   public var naming = RequestNaming()
+  /// Where the answers to a certificate authority are (``ChallengeFolder``), which asks for them
+  /// without TLS; `nil`: nobody asks.
+  public var certificateFolder: String?
   /// Of this build of Segue, for the figures.
   public var version = "unknown"
 

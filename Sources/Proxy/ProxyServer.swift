@@ -61,7 +61,8 @@ public final class ProxyServer: Sendable {
         limits: configuration.limits, connectionLimit: share, loops: threads,
         seed: UInt64.random(in: .min ... .max), comparer: comparer,
         manners: Worker.Manners(
-          naming: configuration.naming, accessLane: accessLog?.lanes[index], errorPages: pages))
+          naming: configuration.naming, accessLane: accessLog?.lanes[index], errorPages: pages,
+          challenges: configuration.certificateFolder.map { ChallengeFolder(certificates: $0) }))
     }
     let controlLoop = controlGroup.next()
     keeper = TableKeeper(
@@ -110,7 +111,8 @@ public final class ProxyServer: Sendable {
       try listen(
         on: ListeningSocket.inherited(environment, pid: getpid())
           ?? ListeningSocket.tcp(host: configuration.host, port: configuration.port))
-      try await listenWithTLS(on: nil, tickets: nil)
+      try await listenWithTLS(
+        on: ListeningSocket.inheritedSecure(environment, pid: getpid()), tickets: nil)
       try openDesk()
       try await openMetrics()
     } catch {

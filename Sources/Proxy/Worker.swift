@@ -27,6 +27,8 @@ final class Worker: @unchecked Sendable {
   /// `nil`: no line is written for a request.
   let accessLane: AccessLane?
   var errorPages: ErrorPages
+  /// What a certificate authority is told.
+  let challenges: ChallengeFolder?
   /// The router's own lines of a head, while they are put together.
   var lines: [UInt8] = []
   var stamp = ByteBufferAllocator().buffer(capacity: 512)
@@ -78,6 +80,7 @@ final class Worker: @unchecked Sendable {
     var naming = RequestNaming()
     var accessLane: AccessLane?
     var errorPages = ErrorPages()
+    var challenges: ChallengeFolder?
   }
 
   /// A connection to an instance that is not there yet.
@@ -121,6 +124,7 @@ final class Worker: @unchecked Sendable {
     naming = manners.naming
     accessLane = manners.accessLane
     errorPages = manners.errorPages
+    challenges = manners.challenges
     releaseLimit = max(limits.releasedPerInstance / max(loops, 1), 1)
     self.comparer = comparer
     self.limits = limits

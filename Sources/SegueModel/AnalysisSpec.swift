@@ -19,12 +19,27 @@ public struct AnalysisSpec: Hashable, Codable, Sendable {
   /// What a hold that waits for a verdict does.
   public var hold: VerdictHold
 
+  /// How long a release is watched once it has all of the traffic, against the time before its
+  /// rollout; `nil`: not at all.
+  public var bake: Milliseconds?
+  /// What a regression in that time leads to.
+  public var onRegression: OnRegression?
+
+  public enum OnRegression: String, Hashable, Codable, Sendable, CaseIterable {
+    /// People are told, and decide.
+    case offer
+    case rollBack = "roll-back"
+  }
+
   public static let standardHold = VerdictHold(minimum: .seconds(10), maximum: .minutes(60))
 
   public init(
     watch: [Signal] = [.errors], tolerance: Int = 25, falseAlarms: Permille = Permille(10),
-    hold: VerdictHold = standardHold
+    hold: VerdictHold = standardHold, bake: Milliseconds? = nil,
+    onRegression: OnRegression? = nil
   ) {
+    self.bake = bake
+    self.onRegression = onRegression
     self.watch = watch
     self.tolerance = tolerance
     self.falseAlarms = falseAlarms

@@ -45,6 +45,17 @@ extension SpecBuilder {
     if let choice = fields["on-insufficient"].flatMap({ word($0, among: choices) }) {
       analysis.hold.onInsufficient = VerdictHold.OnInsufficient(rawValue: choice) ?? .hold
     }
+    analysis.bake = fields["bake"].flatMap { duration($0, in: SpecLimits.bake) }
+    let ways = AnalysisSpec.OnRegression.allCases.map(\.rawValue)
+    analysis.onRegression = fields["on-regression"].flatMap { word($0, among: ways) }
+      .flatMap { AnalysisSpec.OnRegression(rawValue: $0) }
+    if let entry = fields["on-regression"], fields["bake"] == nil {
+      warn(
+        at: entry.keySpan,
+        "`on-regression` of \(owner) is about the time after a rollout, and "
+          + "`bake` does not say how long that is",
+        hint: "write `bake: 30m` beside it")
+    }
     if analysis.hold.minimum > analysis.hold.maximum {
       error(
         at: (fields["minimum"] ?? entry).keySpan,

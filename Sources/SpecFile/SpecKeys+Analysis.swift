@@ -49,5 +49,21 @@ extension SpecKeys {
           within as long again; `roll-back`; `promote`.
           """,
         example: "roll-back"),
+      SpecKey(
+        name: "bake", type: .duration(SpecLimits.bake),
+        summary: """
+          How long a release is still watched once it has all of the traffic, against the hour before \
+          its rollout. Nothing serves beside it any more, so that what changes by itself looks like \
+          the release's fault.
+          """,
+        example: "30m", otherNames: ["bake-time", "soak"]),
+      SpecKey(
+        name: "on-regression", type: .word(AnalysisSpec.OnRegression.allCases.map(\.rawValue)),
+        standard: AnalysisSpec.OnRegression.offer.rawValue,
+        summary: """
+          What happens when it fails more often while it is baked. `offer`: people are told; \
+          `roll-back`: the release before comes back.
+          """,
+        example: "roll-back"),
     ])
 }

@@ -22,6 +22,7 @@ public enum SpecLimits {
   public static let instances = 1...100
   public static let threshold = 1...100
   public static let surge = 0...100
+  public static let bake = Milliseconds.seconds(1)...Milliseconds.minutes(24 * 60)
   /// Per cent.
   public static let tolerance = 0...1_000
   /// Thousandths.

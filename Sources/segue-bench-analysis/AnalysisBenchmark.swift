@@ -5,7 +5,7 @@ import Foundation
 /// price worse releases are caught. Everything follows from the seed.
 @main enum AnalysisBenchmark {
   private static let nullRuns = 1_000
-  private static let effectRuns = 100
+  private static let effectRuns = 400
   private static let shares = [0.01, 0.05, 0.1, 0.5]
   private static let rates = [10.0, 100, 1_000]
   private static let effects = [1.5, 2, 5, 10, 100]
@@ -20,25 +20,17 @@ import Foundation
   }
 
   static func main() async throws {
+    guard !CommandLine.arguments.contains("cost") else { return CostBenchmark.run() }
     var figures: [String: Double] = [:]
     let setups = rates.flatMap { rate in shares.map { (rate: rate, share: $0) } }
     let thresholds = await parallel(setups.count) { index in
       threshold(Traffic(requestsPerSecond: setups[index].rate, share: setups[index].share), index)
     }
     let reference = thresholds[setups.firstIndex { $0.rate == 100 && $0.share == 0.1 } ?? 0]
-    let nulls = await parallel(Null.allCases.count) { index in
-      let traffic = Traffic(requestsPerSecond: 100, share: 0.1, null: Null.allCases[index])
-      return run(traffic, index: 1_000 + index, runs: nullRuns, threshold: reference)
-    }
-    print(row(["false alarms per hour"] + Method.allCases.map(\.rawValue)))
-    print(row(Array(repeating: "---", count: Method.allCases.count + 1)))
-    for (null, cell) in zip(Null.allCases, nulls) {
-      let parts = cell.delays.map { Double($0.count) / Double(cell.runs) }
-      print(row([null.rawValue] + parts.map { String(format: "%.1f %%", $0 * 100) }))
-      for (method, part) in zip(Method.allCases, parts) {
-        figures["false_alarms.\(null).\(method)"] = part
-      }
-    }
+    let busy = thresholds[setups.firstIndex { $0.rate == 1_000 && $0.share == 0.1 } ?? 0]
+    await falseAlarms(at: 100, threshold: reference, into: &figures)
+    await falseAlarms(at: 1_000, threshold: busy, into: &figures)
+    await LatencyBenchmark.run(into: &figures)
     let cells = await parallel(setups.count * (effects.count + 1)) { index in
       let setup = setups[index / (effects.count + 1)]
       let effect = ([1] + effects)[index % (effects.count + 1)]
@@ -67,6 +59,25 @@ import Foundation
     try write(figures)
   }
 
+  private static func falseAlarms(
+    at rate: Double, threshold: Double, into figures: inout [String: Double]
+  ) async {
+    let nulls = await parallel(Null.allCases.count) { index in
+      let traffic = Traffic(requestsPerSecond: rate, share: 0.1, null: Null.allCases[index])
+      return run(traffic, index: 1_000 + index, runs: nullRuns, threshold: threshold)
+    }
+    print(row(["false alarms per hour, \(Int(rate)) requests/s"] + Method.allCases.map(\.rawValue)))
+    print(row(Array(repeating: "---", count: Method.allCases.count + 1)))
+    for (null, cell) in zip(Null.allCases, nulls) {
+      let parts = cell.delays.map { Double($0.count) / Double(cell.runs) }
+      print(row([null.rawValue] + parts.map { String(format: "%.1f %%", $0 * 100) }))
+      for (method, part) in zip(Method.allCases, parts) {
+        figures["false_alarms.\(Int(rate)).\(null).\(method)"] = part
+      }
+    }
+    print("")
+  }
+
   private static func threshold(_ traffic: Traffic, _ index: Int) -> Double {
     var generator = SeededGenerator(state: UInt64(index) &* 0x1000_0001)
     let greatest = (0..<nullRuns).map { _ in
@@ -79,18 +90,19 @@ import Foundation
     var generator = SeededGenerator(state: UInt64(index) &* 0x9000_0001)
     var cell = Cell(index: index, runs: runs)
     for _ in 0..<runs {
-      let earlier = traffic.earlier(&generator)
+      var settings = JudgeSettings()
+      settings.calibrate(
+        by: Calibration(traffic.earlier(&generator)), instances: (1, Traffic.instances))
       let hour = traffic.hour(&generator)
       for (place, method) in Method.allCases.enumerated() {
-        guard let alarm = method.alarm(hour, earlier: earlier, threshold: threshold) else {
+        guard let alarm = method.alarm(hour, settings: settings, threshold: threshold) else {
           continue
         }
         cell.delays[place].append(alarm)
         cell.exposed[place].append(
           hour[..<alarm].reduce(0) { $0 + Int($1.canaryErrors) })
       }
-      let dispersion = Dispersion.estimate(earlier)
-      if let promotion = Method.promotion(hour, dispersion: dispersion) {
+      if let promotion = Method.promotion(hour, settings) {
         cell.promotions.append(promotion)
       }
     }
@@ -116,16 +128,16 @@ import Foundation
     return "\(median) s (\(late) s), \(failed) failed, \(caught) %"
   }
 
-  private static func middle(_ values: [Int], _ quantile: Double) -> Int? {
+  static func middle(_ values: [Int], _ quantile: Double) -> Int? {
     values.isEmpty ? nil : values.sorted()[Int(Double(values.count - 1) * quantile)]
   }
 
-  private static func row(_ cells: [String]) -> String {
+  static func row(_ cells: [String]) -> String {
     "| " + cells.joined(separator: " | ") + " |"
   }
 
   /// Two at a time, results in order.
-  private static func parallel<Value: Sendable>(
+  static func parallel<Value: Sendable>(
     _ count: Int, _ body: @escaping @Sendable (Int) -> Value
   ) async -> [Value] {
     await withTaskGroup(of: [(Int, Value)].self) { group in

@@ -15,10 +15,10 @@ enum Method: String, CaseIterable {
   case argo
 
   func alarm(
-    _ hour: [PairedCounts], earlier: [(requests: UInt64, errors: UInt64)], threshold: Double
+    _ hour: [PairedCounts], settings: JudgeSettings, threshold: Double
   ) -> Int? {
     switch self {
-    case .segue: Self.sequential(hour, dispersion: Dispersion.estimate(earlier))
+    case .segue: Self.sequential(hour, settings)
     case .window: Self.windows(hour).first { $0.score > threshold }?.second
     case .kayenta: Self.kayenta(hour)
     case .flagger: Self.failures(hour, every: 60, below: 0.99, allowed: 4)
@@ -26,36 +26,42 @@ enum Method: String, CaseIterable {
     }
   }
 
-  private static func sequential(_ hour: [PairedCounts], dispersion: Double) -> Int? {
-    var test = RatioTest()
+  private static func sequential(_ hour: [PairedCounts], _ settings: JudgeSettings) -> Int? {
+    var test = RatioTest(toleratedRatio: settings.toleratedRatio)
     for (second, block) in hour.enumerated() {
-      test.add(block, dispersion: dispersion)
-      if test.isRefuted(alpha: 0.01) { return second + 1 }
+      test.add(block, dispersion: settings.dispersion)
+      if test.isRefuted(alpha: settings.alpha) { return second + 1 }
     }
     return nil
   }
 
   /// The second at which a clean release is promoted.
-  static func promotion(_ hour: [PairedCounts], dispersion: Double) -> Int? {
-    var test = PromotionTest()
+  static func promotion(_ hour: [PairedCounts], _ settings: JudgeSettings) -> Int? {
+    var test = PromotionTest(limit: settings.promotionLimit)
+    var negligible = NegligibleTest(rate: settings.negligibleErrorRate)
+    let enough = log(1 / settings.beta)
     for (second, block) in hour.enumerated() {
-      test.add(block, dispersion: dispersion)
-      if test.isPassed(beta: 0.05) { return second + 1 }
+      test.add(block, dispersion: settings.dispersion)
+      negligible.add(block, dispersion: settings.dispersion)
+      if test.combined(with: negligible) >= enough { return second + 1 }
     }
     return nil
   }
 
   static func windows(_ hour: [PairedCounts]) -> [(second: Int, score: Double)] {
     stride(from: 60, through: hour.count, by: 60).map { end in
-      let sum = total(hour[max(0, end - 300)..<end])
-      let canary = Double(sum.canaryRequests)
-      let baseline = Double(sum.baselineRequests)
-      let rate =
-        (Double(sum.canaryErrors) + Double(sum.baselineErrors)) / max(1, canary + baseline)
-      guard canary > 0, baseline > 0, rate > 0, rate < 1 else { return (end, 0) }
-      let difference = Double(sum.canaryErrors) / canary - Double(sum.baselineErrors) / baseline
-      return (end, difference / sqrt(rate * (1 - rate) * (1 / canary + 1 / baseline)))
+      (end, score(total(hour[max(0, end - 300)..<end])))
     }
+  }
+
+  /// Two proportions: how many standard errors they are apart.
+  static func score(_ sum: PairedCounts) -> Double {
+    let canary = Double(sum.canaryRequests)
+    let baseline = Double(sum.baselineRequests)
+    let rate = (Double(sum.canaryErrors) + Double(sum.baselineErrors)) / max(1, canary + baseline)
+    guard canary > 0, baseline > 0, rate > 0, rate < 1 else { return 0 }
+    let difference = Double(sum.canaryErrors) / canary - Double(sum.baselineErrors) / baseline
+    return difference / sqrt(rate * (1 - rate) * (1 / canary + 1 / baseline))
   }
 
   private static func kayenta(_ hour: [PairedCounts]) -> Int? {
@@ -81,7 +87,7 @@ enum Method: String, CaseIterable {
     return nil
   }
 
-  private static func total(_ blocks: ArraySlice<PairedCounts>) -> PairedCounts {
+  static func total(_ blocks: ArraySlice<PairedCounts>) -> PairedCounts {
     blocks.reduce(into: PairedCounts()) { sum, block in
       sum.canaryRequests += block.canaryRequests
       sum.canaryErrors += block.canaryErrors

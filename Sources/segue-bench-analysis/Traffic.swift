@@ -59,10 +59,12 @@ enum Null: String, CaseIterable {
   }
 }
 
-/// An hour of one-second blocks of a rollout, and ten minutes before it.
+/// An hour of one-second blocks of a rollout, and the hour before it.
 struct Traffic {
   static let baseRate = 0.001
   static let seconds = 3_600
+  /// Of the release before.
+  static let instances = 10
 
   var requestsPerSecond: Double
   var share: Double
@@ -70,11 +72,23 @@ struct Traffic {
   var ratio = 1.0
   var null = Null.independent
 
-  func earlier(_ generator: inout SeededGenerator) -> [(requests: UInt64, errors: UInt64)] {
-    (0..<600).map { _ in
-      let requests = UInt64(requestsPerSecond)
-      return (requests, min(requests, errors(Double(requests) * Self.baseRate, &generator)))
+  /// What Segue knows when the rollout starts: the same traffic by the second and by instance.
+  func earlier(_ generator: inout SeededGenerator) -> TrafficHistory {
+    let blocks = (0..<Self.seconds).map { _ in
+      count(requestsPerSecond * Self.baseRate, of: UInt64(requestsPerSecond), &generator)
     }
+    let each = requestsPerSecond * Double(Self.seconds) / Double(Self.instances)
+    let instances = (0..<Self.instances).map { _ in
+      let pod = generator.heterogeneity(null.deviation)
+      return count(each * Self.baseRate * pod, of: UInt64(each), &generator)
+    }
+    return TrafficHistory(blocks: blocks, instances: instances)
+  }
+
+  private func count(
+    _ mean: Double, of requests: UInt64, _ generator: inout SeededGenerator
+  ) -> TrafficHistory.Count {
+    .init(requests: requests, errors: min(requests, errors(mean, &generator)))
   }
 
   func hour(_ generator: inout SeededGenerator) -> [PairedCounts] {

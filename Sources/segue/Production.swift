@@ -44,9 +44,12 @@ struct Production: Composition {
     let migrations = try ProcessMigrationRunner(
       stateDirectory: options.state, secrets: SecretFiles(directory: options.state + "/secrets"),
       time: SystemTime(), logger: logger)
+    var world = try world(
+      options, journal, source, platform, migrations, supervisor.director, logger)
+    let certificates = CertificateDesk(options, logger: logger)
+    if options.tls != nil { world.certificates = certificates }
     let controlPlane = ControlPlane(
-      world: try world(
-        options, journal, source, platform, migrations, supervisor.director, logger),
+      world: world,
       settings: await settings(options, source)
     ) { await supervisor.status() }
     try await controlPlane.start()
@@ -61,6 +64,7 @@ struct Production: Composition {
     var configuration = ServiceGroupConfiguration(
       services: [
         .init(service: supervisor), .init(service: controlPlane), .init(service: server),
+        .init(service: certificates),
         .init(
           service: Housekeeping(platform: platform, migrations: migrations, logger: logger)),
       ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
@@ -166,14 +170,19 @@ struct Production: Composition {
       stateDirectory: directory)
     if let threads = options.threads { configuration.threads = threads }
     configuration.takesOver = options.takesOver
+    let folder = CertificateDesk.folder(in: options.state)
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     configuration.tls = options.tls.map { tls in
       let pairs = tls.certificates.map { files in
         CertificateSource.pair(certificate: files.certificate, key: files.key)
       }
       return TLSListening(
         host: tls.listen.host, port: tls.listen.port,
-        certificates: pairs + (tls.folder.map { [.directory($0)] } ?? []), redirects: tls.redirects)
+        certificates: pairs + (tls.folder.map { [.directory($0)] } ?? []) + [.directory(folder)],
+        redirects: tls.redirects)
     }
+    configuration.certificateFolder = folder
     configuration.metrics = options.metrics
     configuration.accessLog = options.requests.accessLog
     configuration.errorPages = options.requests.errorPages

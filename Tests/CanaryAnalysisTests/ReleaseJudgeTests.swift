@@ -27,7 +27,9 @@ import Testing
       empty.verdict(at: second(9_999)) == .notEnoughEvidence(empty.evidence, yet: .requests))
     let idle = judge(100, of: block(0, 100, 0, 1))
     #expect(idle.verdict(at: second(100)) == .notEnoughEvidence(idle.evidence, yet: .requests))
-    let flawless = judge(100, of: block(50, 100, 0, 0))
+    var comparing = JudgeSettings()
+    comparing.negligibleErrorRate = 0
+    let flawless = judge(100, of: block(50, 100, 0, 0), settings: comparing)
     #expect(
       flawless.verdict(at: second(100)) == .notEnoughEvidence(flawless.evidence, yet: .errors))
     let quick = judge(3, of: block(50, 950, 0, 1))
@@ -107,7 +109,8 @@ import Testing
       #expect(outcome == .refused(reason), "\(reason)")
       #expect(judge.evidence.counts == PairedCounts())
       #expect(judge.evidence.refusedBlocks == 1)
-      guard case .notEnoughEvidence(_, yet: .requests) = judge.verdict(at: second(99_999)) else {
+      let verdict = judge.verdict(at: second(99_999))
+      guard case .notEnoughEvidence(_, yet: .data(reason)) = verdict else {
         Issue.record("a verdict from \(reason)")
         continue
       }
@@ -171,12 +174,12 @@ import Testing
     let good = judge(40, of: block(300, 5_700, 0, 6)).verdict(at: second(40))
     #expect(
       good.description == "canary 0 % errors, baseline 0.11 %, 0 of 12,000 against 240 of 228,000; "
-        + "2 times the errors of the baseline, or more, is ruled out: chance to be wrong at most "
-        + "1 in 20")
+        + "2 times the errors of the baseline and 0.1 % errors, or more, is ruled out: chance to be "
+        + "wrong at most 1 in 20")
     let open = judge(3, of: block(50, 950, 0, 1)).verdict(at: second(3))
     #expect(
       open.description == "canary 0 % errors, baseline 0.11 %, 0 of 150 against 3 of 2,850; not "
-        + "enough evidence yet: about 9,600 more canary requests are needed")
+        + "enough evidence yet: about 10,000 more canary requests are needed")
     #expect(
       ReleaseJudge().verdict(at: second(0)).description == "canary idle, baseline idle, 0 of 0 "
         + "against 0 of 0; not enough evidence yet: the canary has had no requests")

@@ -29,6 +29,13 @@ struct SeededGenerator: RandomNumberGenerator {
     }
     return count
   }
+
+  /// Log-normal with a mean of 1.
+  mutating func heterogeneity(_ deviation: Double) -> Double {
+    let length = (-2 * log(1 - Double.random(in: 0..<1, using: &self))).squareRoot()
+    let normal = length * cos(2 * Double.pi * Double.random(in: 0..<1, using: &self))
+    return exp(deviation * normal - deviation * deviation / 2)
+  }
 }
 
 func isClose(_ left: Double?, _ right: Double, within tolerance: Double = 1e-6) -> Bool {

@@ -53,6 +53,18 @@ import Testing
     #expect(backOff.next == Instant(milliseconds: 7 + wait))
   }
 
+  @Test func aRestartShortensTheWait() {
+    let now = Instant(milliseconds: 1_000_000_000)
+    for (next, left): (Milliseconds, Milliseconds) in [
+      (.minutes(2), .minutes(2)), (.minutes(300), .minutes(5)), (.minutes(-1), .minutes(-1)),
+    ] {
+      let backOff = BackOff(failures: 3, next: now + next, resumedAt: now)
+      #expect(backOff.failures == 3)
+      #expect(backOff.next == now + left)
+    }
+    #expect(BackOff(failures: -1, next: now, resumedAt: now).failures == 0)
+  }
+
   @Test(arguments: [
     ("0", 0), (" 3 ", 3), ("86399", 86_399), ("86400", 86_400),
     ("99999999999999999999", 86_400), ("-1", nil), ("1.5", nil), ("soon", nil), ("", nil),

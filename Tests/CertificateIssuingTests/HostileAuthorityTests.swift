@@ -125,7 +125,10 @@ import Testing
       }
       let files = FileManager.default.enumerator(atPath: directory + "/certificates")?
         .compactMap { $0 as? String }.sorted()
-      #expect(files == ["account.key", "challenges", "challenges/http", "challenges/tls"])
+      #expect(
+        files == [
+          "account.key", "challenges", "challenges/http", "challenges/tls", "failures.json",
+        ])
       if wrong.reply.headers["Retry-After"] != nil {
         #expect(problem?.retry == .after(.seconds(7_200)))
       }

@@ -19,7 +19,9 @@ import Testing
       controlSocket: directory + "/control", stateDirectory: directory + "/proxy")
     configuration.limits.drainIdle = .zero
     configuration.tls = TLSListening(
-      host: "127.0.0.1", port: 0, certificates: [.directory(directory + "/certificates")])
+      host: "127.0.0.1", port: 0, certificates: [.directory(directory + "/certificates")],
+      redirects: true)
+    configuration.certificateFolder = directory + "/certificates"
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let server = try await ProxyServer.start(configuration, logger: logger)
@@ -32,12 +34,13 @@ import Testing
     await server.shutdownGracefully(deadline: .zero)
   }
 
-  @Test func aProxyWithoutCertificatesGetsOneByTLS() async throws {
+  @Test(arguments: ChallengeKind.allCases)
+  func aProxyWithoutCertificatesGetsOne(by challenge: ChallengeKind) async throws {
     try await Self.withProxy { server, directory in
       let pebble = try await Pebble.start(
-        in: directory + "/pebble", validating: .init(secure: server.securePort))
+        in: directory + "/pebble", validating: .init(plain: server.port, secure: server.securePort))
       do {
-        try await Self.issue(server, directory, pebble)
+        try await Self.issue(server, directory, pebble, challenge)
       } catch {
         await pebble.stop()
         throw error
@@ -46,12 +49,13 @@ import Testing
     }
   }
 
-  private static func issue(_ server: ProxyServer, _ directory: String, _ pebble: Pebble)
-    async throws
-  {
+  private static func issue(
+    _ server: ProxyServer, _ directory: String, _ pebble: Pebble, _ challenge: ChallengeKind
+  ) async throws {
     let settings = IssuingSettings(
-      directory: pebble.directory, agreesToTerms: true, challenge: .tlsALPN01,
+      directory: pebble.directory, agreesToTerms: true, challenge: challenge,
       rootFile: pebble.rootFile, stateDirectory: directory,
+      plainAddress: ProxyAddress(port: server.port),
       secureAddress: ProxyAddress(port: server.securePort))
     var logger = Logger(label: "test")
     logger.logLevel = .critical
@@ -77,5 +81,7 @@ import Testing
     #expect(
       try FileManager.default.contentsOfDirectory(
         atPath: directory + "/certificates/challenges/tls") == [])
+    let folder = directory + "/certificates/challenges/http"
+    #expect(((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []) == [])
   }
 }

@@ -31,6 +31,14 @@ import TransportSecurity
       return CertificateIssuer(settings, time: time, logger: logger)
     }
 
+    /// As if nothing had failed before.
+    func forgetFailures() throws {
+      let file = state + "/certificates/failures.json"
+      if FileManager.default.fileExists(atPath: file) {
+        try FileManager.default.removeItem(atPath: file)
+      }
+    }
+
     func certificate(_ host: String) -> CertificateSummary? { PebbleTests.certificate(host, state) }
   }
 
@@ -150,6 +158,41 @@ import TransportSecurity
     }
   }
 
+  @Test func aRestartDoesNotForgetWhoFailed() async throws {
+    try await Self.withWorld { world in
+      let missing = try HostGroup(["a.missing.test"])
+      let first = world.issuer()
+      await first.want([missing])
+      try await Self.running(first) {
+        try await until("it has failed twice") {
+          let status = try #require(await first.status.first)
+          if status.failures == 1 { world.time.advance(by: status.next - world.time.now()) }
+          return status.failures == 2
+        }
+      }
+      let second = world.issuer()
+      await second.want([missing, try HostGroup(["shop.example.test"])])
+      try await Self.running(second) {
+        try await until("the other is there") {
+          world.certificate("shop.example.test") != nil
+        }
+        let status = try #require(await second.status.first)
+        #expect(status.failures == 2)
+        #expect(
+          status.problem?.what == "The certificate authority could not validate a.missing.test")
+        let wait = status.next - world.time.now()
+        #expect(wait > .zero && wait <= .minutes(5))
+        // Another authority may know the host.
+        var settings = world.settings
+        settings.email = nil
+        await second.change(settings)
+        try await until("it was asked for again") {
+          try #require(await second.status.first).failures == 1
+        }
+      }
+    }
+  }
+
   @Test func certificatesAreRenewedAtTwoThirds() async throws {
     try await Self.withWorld { world in
       let issuer = world.issuer()
@@ -243,6 +286,7 @@ import TransportSecurity
         (ExternalAccount(keyID: "kid-2", key: external.key), "refused the account"),
         (external, nil),
       ] {
+        try world.forgetFailures()
         let issuer = world.issuer { $0.externalAccount = account }
         try await issuer.want([HostGroup(["shop.example.test"])])
         try await Self.running(issuer) {

@@ -60,6 +60,7 @@ import Testing
   @Test func faultsAreExplained() async throws {
     try await PebbleTests.withWorld(environment: ["PEBBLE_WFE_NONCEREJECT": "0"]) { world in
       for wrong in Self.cases {
+        try world.forgetFailures()
         let issuer = world.issuer(wrong.change)
         try await issuer.want([HostGroup(["shop.example.test"])])
         try await PebbleTests.running(issuer) {

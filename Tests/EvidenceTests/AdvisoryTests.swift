@@ -42,7 +42,7 @@ import Testing
     #expect(VersionOrder.semantic.compare("1.x", "1.0.0") == nil)
     #expect(VersionOrder.python.compare("latest", "1.0") == nil)
     #expect(VersionOrder(ecosystem: "Debian:12") == .debian)
-    #expect(VersionOrder(ecosystem: "Maven") == nil)
+    #expect(VersionOrder(ecosystem: "Hex") == nil)
   }
 }
 
@@ -131,12 +131,12 @@ import Testing
 
   @Test func anOrderThatIsNotKnownIsNoAllClear() throws {
     let events = #"{"introduced": "0"}, {"fixed": "1.0"}"#
-    let open = try Self.read(events: events, type: "ECOSYSTEM", ecosystem: "RubyGems")
-    #expect(Self.verdict(open, "0.9", type: "gem") == "undecided")
+    let open = try Self.read(events: events, type: "ECOSYSTEM", ecosystem: "Hex")
+    #expect(Self.verdict(open, "0.9", type: "hex") == "undecided")
     let listed = try Self.read(
-      events: events, type: "ECOSYSTEM", ecosystem: "RubyGems", versions: #""0.9""#)
-    #expect(Self.verdict(listed, "0.9", type: "gem") == "affected, no fix")
-    #expect(Self.verdict(listed, "1.1", type: "gem") == "not affected")
+      events: events, type: "ECOSYSTEM", ecosystem: "Hex", versions: #""0.9""#)
+    #expect(Self.verdict(listed, "0.9", type: "hex") == "affected, no fix")
+    #expect(Self.verdict(listed, "1.1", type: "hex") == "not affected")
   }
 
   @Test func anAbsentSeverityIsUnknown() throws {

@@ -35,9 +35,10 @@ func withServer(
         try channel.pipeline.syncOperations.addHandler(Reply(behaviour, log))
       }
     }
-  let channel = try await
-    (onSocket
-    ? server.bind(unixDomainSocketPath: path) : server.bind(host: "127.0.0.1", port: 0)).get()
+  let bound =
+    onSocket
+    ? server.bind(unixDomainSocketPath: path) : server.bind(host: "127.0.0.1", port: 0)
+  let channel = try await bound.get()
   let result: Result<Void, any Error>
   do {
     let port = channel.localAddress?.port ?? 0

@@ -86,6 +86,23 @@ import Testing
   ])
   func aSocketMeantForAnotherIsLeftAlone(_ environment: [String: String]) {
     #expect(ListeningSocket.inherited(environment, pid: 7) == nil)
+    #expect(ListeningSocket.inheritedSecure(environment, pid: 7) == nil)
+  }
+
+  private static let passed: [(count: String, names: String?, plain: CInt?, secure: CInt?)] = [
+    ("1", nil, 3, nil), ("2", "http:https", 3, 4), ("2", "https:http", 4, 3),
+    ("2", "segue-proxy.socket:https", 3, 4), ("1", "https", nil, 3),
+    ("9999999999", ":::https", 3, 6),
+  ]
+
+  @Test(arguments: passed)
+  func theNamesOfSocketsTellWhatTheyAreFor(
+    count: String, names: String?, plain: CInt?, secure: CInt?
+  ) {
+    var environment = ["LISTEN_FDS": count, "LISTEN_PID": "7"]
+    environment["LISTEN_FDNAMES"] = names
+    #expect(ListeningSocket.inherited(environment, pid: 7) == plain)
+    #expect(ListeningSocket.inheritedSecure(environment, pid: 7) == secure)
   }
 
   @Test func twoProxiesDoNotShareADirectory() async throws {

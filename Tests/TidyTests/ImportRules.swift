@@ -10,7 +10,8 @@ enum ImportRules {
   /// Each knows the core and one piece of the world, and none knows another.
   static let adapters: Set = [
     "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "Proxy", "ControlServer",
-    "ControlClient", "HTTPProbe", "CertificateIssuing",
+    "ControlClient", "HTTPProbe", "CertificateIssuing", "Notifications", "ForgeLink",
+    "MetricSources", "AnalysisImport", "EvidenceStore", "Provenance",
   ]
 
   /// Files of the core that may import more, and why.
@@ -20,6 +21,13 @@ enum ImportRules {
     // Logarithms and their like, which the standard library lacks.
     "Sources/TrafficRouting/StickySplit.swift": ["Glibc", "Darwin"],
     "Sources/RolloutEngine/Advice.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/Calibration.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/CanaryVerdict.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/QuantileComparison.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/RatioInterval.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/ShadowVerdict.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/VerdictReport.swift": ["Glibc", "Darwin"],
+    "Sources/CanaryAnalysis/WatchedMetric.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/KayentaJudge.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/LatencyTest.swift": ["Glibc", "Darwin"],
     "Sources/CanaryAnalysis/Means.swift": ["Glibc", "Darwin"],

@@ -61,7 +61,7 @@ import Testing
   @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: analyze)))
   func unitsAreSound() async throws {
     let units = Repository.files.filter { $0.hasPrefix("Packaging/systemd/") }
-    #expect(units.count == 2)
+    #expect(units.count == 3)
     let folder = FileManager.default.temporaryDirectory.appending(path: "units-\(UUID())")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }

@@ -47,7 +47,9 @@ struct ProxyCommand: Verb {
 /// How a proxy speaks TLS.
 struct TLSArguments: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Where to take requests inside TLS: HOST:PORT.", valueName: "address"),
+    help: ArgumentHelp(
+      "Where to take requests inside TLS: HOST:PORT. Certificates that routes want, and those in "
+        + "`certificates` of the state directory, need not be named.", valueName: "address"),
     transform: Parse.address)
   var tlsListen: ListenAddress?
   @Option(
@@ -73,9 +75,6 @@ struct TLSArguments: ParsableArguments {
 
   func validate() throws {
     guard tlsListen == nil else {
-      if certificate.isEmpty, certificates == nil {
-        throw ValidationError("--tls-listen needs --certificate or --certificates.")
-      }
       return
     }
     if !certificate.isEmpty || certificates != nil || redirectToTLS {

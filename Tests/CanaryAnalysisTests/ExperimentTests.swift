@@ -1,0 +1,121 @@
+import CanaryAnalysis
+import SegueModel
+import Testing
+
+@Suite struct ExperimentTests {
+  private let experiment = Experiment(
+    arms: [.init(name: "old", share: 1), .init(name: "new", share: 1)],
+    goals: [.init(name: "signups"), .init(name: "complaints", better: .lower)],
+    endsAt: Instant(milliseconds: 1_000))
+
+  /// Of so many units: so many with the first goal, and with the second.
+  private func sums(_ units: UInt64, _ first: Double, _ second: Double) -> Experiment.Sums {
+    Experiment.Sums(units: units, sums: [first, second], squares: [first, second])
+  }
+
+  @Test func theFirstGoalDecidesAndTheOthersObject() {
+    let start = Instant(milliseconds: 0)
+    let cases: [([Experiment.Sums], ExperimentResult.State)] = [
+      ([], .noData),
+      ([sums(0, 0, 0), sums(0, 0, 0)], .noData),
+      ([sums(50, 1, 1), sums(50, 40, 1)], .undecided),
+      ([sums(5_000, 500, 50), sums(5_000, 510, 50)], .undecided),
+      ([sums(5_000, 500, 50), sums(5_000, 800, 50)], .winner("new")),
+      ([sums(5_000, 500, 50), sums(5_000, 250, 50)], .winner("old")),
+      ([sums(5_000, 500, 50), sums(5_000, 800, 400)], .undecided),
+      ([sums(5_000, 500, 50), sums(4_000, 800, 50)], .splitBroken),
+    ]
+    for (sums, state) in cases {
+      #expect(experiment.result(of: sums, at: start).state == state, "\(sums)")
+    }
+  }
+
+  @Test func endsByVerdictDateOrPerson() {
+    let open = [sums(5_000, 500, 50), sums(5_000, 510, 50)]
+    let won = [sums(5_000, 500, 50), sums(5_000, 800, 50)]
+    let start = Instant(milliseconds: 0)
+    let late = Instant(milliseconds: 1_000)
+    #expect(experiment.result(of: open, at: start).end == nil)
+    #expect(experiment.result(of: open, at: late).end == .date)
+    #expect(experiment.result(of: open, at: start, stopped: true).end == .person)
+    #expect(experiment.result(of: won, at: start).end == .verdict)
+    #expect(experiment.result(of: won, at: start).description == "new wins")
+    #expect(experiment.result(of: open, at: late).description.hasPrefix("ended without a winner"))
+  }
+
+  @Test func printsATable() {
+    let won = [sums(5_000, 500, 50), sums(5_000, 800, 50)]
+    let lines = experiment.result(of: won, at: Instant(milliseconds: 0)).lines
+    #expect(lines.count == 4)
+    #expect(lines[0] == "old  signups  0.1 per unit  5,000 units")
+    #expect(lines[2].hasPrefix("new  signups  0.16 per unit  5,000 units  +60 % (+"))
+  }
+
+  @Test func aProportionHasAnIntervalAtAnyMoment() {
+    #expect(ProportionInterval.bounds(of: 0, in: 0) == (0, 1))
+    #expect(ProportionInterval.bounds(of: 2, in: 1) == (0, 1))
+    let none = ProportionInterval.bounds(of: 0, in: 10_000)
+    // (1 - p) ** n * (n + 1) = alpha.
+    #expect(none.lower == 0)
+    #expect(isClose(none.upper, 0.00122, within: 0.00001))
+    let some = ProportionInterval.bounds(of: 500, in: 1_000)
+    #expect(some.lower > 0.43 && some.lower < 0.47)
+    #expect(isClose(some.lower + some.upper, 1, within: 1e-9))
+  }
+
+  @Test func differingAnswersAreJudgedAndGrouped() {
+    var report = MirrorReport(release: "r-2", compared: 10_000, equal: 9_900, status: 100)
+    report.examples = [
+      MirrorDifference(method: "GET", path: "/orders/17", what: "status: 200 there, 500 here"),
+      MirrorDifference(method: "GET", path: "/", what: "body: $.total is 3 there, 4 here"),
+      MirrorDifference(method: "GET", path: "/orders/9", what: "status: 200 there, 500 here"),
+    ]
+    let bad = ShadowVerdict(report)
+    #expect(bad.answer == .bad)
+    #expect(bad.groups.map(\.examples) == [2, 1])
+    #expect(bad.groups[0].request == "GET /orders/{n}")
+    #expect(bad.groups[0].what == "status: 200 there, 500 here")
+    #expect(bad.groups[1].what == "body: $.total is {n} there, {n} here")
+    #expect(bad.description.hasPrefix("100 of 10,000 answers differ (1 %, between "))
+    let few = ShadowVerdict(MirrorReport(release: "r-2", compared: 100, equal: 100))
+    #expect(few.answer == .notEnoughEvidence)
+    let clean = ShadowVerdict(MirrorReport(release: "r-2", compared: 20_000, equal: 20_000))
+    #expect(clean.answer == .good)
+    #expect(
+      ShadowVerdict(MirrorReport(release: "r-2")).description == "no answers were compared yet")
+    let odd = ShadowVerdict(MirrorReport(release: "r-2", compared: 1, equal: 5, failed: .max))
+    #expect(odd.answer == .notEnoughEvidence)
+  }
+
+  @Test func aLateRegressionIsFound() {
+    let before = (0..<3_600).map {
+      TrafficHistory.Count(requests: 100, errors: $0 % 10 == 0 ? 1 : 0)
+    }
+    for (length, errors, found) in [(3_600, 1, true), (7_200, 1, true), (3_600, 0, false)] {
+      var watch = BakeWatch(before: before, length: length, settings: JudgeSettings())
+      var finding = BakeWatch.Finding.watching
+      for second in 0..<length where finding == .watching {
+        let late = second > 600 && errors > 0
+        finding = watch.add(requests: 100, errors: late || second % 10 == 0 ? 1 : 0)
+      }
+      if case .regression(let evidence) = finding {
+        #expect(found && evidence.counts.canaryErrors < 200)
+      } else {
+        #expect(!found && finding == .finished)
+      }
+    }
+  }
+
+  @Test func aBurningServiceIsFoundWithoutAnythingToCompare() {
+    var watch = BakeWatch(before: [], length: 86_400, settings: JudgeSettings(), objective: 0.999)
+    var finding = BakeWatch.Finding.watching
+    var seconds = 0
+    while finding == .watching {
+      finding = watch.add(requests: 100, errors: 2)
+      seconds += 1
+    }
+    #expect(finding == .burning(factor: 14.4))
+    #expect(seconds >= 3_540 && seconds <= 3_660)
+    #expect(watch.add(requests: 100, errors: 0) == finding)
+  }
+}
