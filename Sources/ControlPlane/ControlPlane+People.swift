@@ -14,7 +14,7 @@ extension ControlPlane {
 
   public func freeze(_ request: FreezeRequest) async throws -> PeopleReply {
     try await answering {
-      let zone = try self.zone(request.zone)
+      let zone = try self.zone(request)
       if let environment = request.environment { try await self.check(environment) }
       let zones = self.world.zones
       let event = try await self.people.record { said, now in
@@ -67,10 +67,12 @@ extension ControlPlane {
     }
   }
 
-  private nonisolated func zone(_ name: String) throws -> TimeZoneRules {
+  /// By whose clock a request's times are meant; without any, no zone is needed.
+  private nonisolated func zone(_ request: FreezeRequest) throws -> TimeZoneRules {
     do throws(ZoneFault) {
-      return try world.zones.rules(named: name)
+      return try world.zones.rules(named: request.zone)
     } catch {
+      if request.from == nil, request.until == nil { return .utc }
       throw ControlError(.invalid, "\(error)")
     }
   }
@@ -120,13 +122,16 @@ extension ControlPlane {
       }
       let environment = try await self.environment(of: release, request.environment)
       let subject = await self.subject(release, environment)
-      try self.refuseVoice(of: PersonName(request.who), on: subject)
+      try await self.refuseVoice(of: PersonName(request.who), on: subject)
       let word: Approval.Word =
         switch request.word {
         case .yes: .yes
         case .no: .no
         case .withdraw: .withdrawn
         }
+      if let note = request.note, note.utf8.count > 500 {
+        throw ControlError(.invalid, "the note is longer than 500 octets")
+      }
       try await self.people.record { said, now in
         if word == .withdrawn {
           let last = said.approvals.last {
@@ -199,7 +204,9 @@ extension ControlPlane {
       nextStep: asking.isEmpty ? "No environment does" : "These do: \(names)")
   }
 
-  private nonisolated func refuseVoice(of person: PersonName, on subject: StartSubject) throws {
+  private nonisolated func refuseVoice(
+    of person: PersonName, on subject: StartSubject
+  ) async throws {
     let rules = ApprovalRules(subject).all
     let everybody = rules.reduce(into: Set<PersonName>()) { $0.formUnion($1.everybody) }
     guard everybody.contains(person) else {
@@ -208,7 +215,7 @@ extension ControlPlane {
         .refused, "\(person) is not among those whose word counts in \(subject.environment)",
         nextStep: "These are: \(names)")
     }
-    let authors = gate.authors(of: subject)
+    let authors = await gate.authors(of: subject, for: rules)
     let mayApprove = rules.contains { rule in
       rule.everybody.contains(person)
         && !(rule.rule.excludesAuthors && rule.people(among: authors).contains(person))

@@ -53,7 +53,9 @@ public actor ControlPlane: Service {
     receipts = ReceiptKeeper(world: world, catalogue: catalogue, judgements: judgements)
     drift = DriftKeeper(world: world, feed: feed)
     people = PeopleKeeper(world: world, feed: feed, catalogue: catalogue)
-    gate = StartGate(zones: world.zones, time: world.time, people: people, catalogue: catalogue)
+    gate = StartGate(
+      zones: world.zones, time: world.time, people: people, catalogue: catalogue,
+      source: world.source, logger: world.logger)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
     (convergence, converge) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))

@@ -1,3 +1,4 @@
+import Logging
 import Ports
 import ReleaseCalendar
 import SegueModel
@@ -44,6 +45,11 @@ struct StartGate: Sendable {
   let time: any TimeSource
   let people: PeopleKeeper
   let catalogue: ReleaseCatalogue
+  let source: any Source
+  let logger: Logger
+
+  /// Of more commits than this between two releases, the newest count.
+  static let commitLimit = 2_000
 
   func answers(_ subject: StartSubject) async -> StartAnswers {
     let said = await people.state
@@ -55,8 +61,9 @@ struct StartGate: Sendable {
       environment: subject.environment, at: now, release: release.id,
       overrides: said.overrides.filter { $0.commit == release.commit }.map(\.override),
       admissions: said.admissions)
-    let authors = authors(of: subject)
-    let approvals = ApprovalRules(subject).all.map { rule in
+    let rules = ApprovalRules(subject).all
+    let authors = await authors(of: subject, for: rules)
+    let approvals = rules.map { rule in
       rule.rule.answer(
         said.approvals, release: release.id, environment: subject.environment,
         authors: rule.people(among: authors), roster: rule.roster, at: now)
@@ -64,11 +71,22 @@ struct StartGate: Sendable {
     return StartAnswers(calendar: calendar.answer(question), approvals: approvals)
   }
 
-  /// Who wrote what the release brings, as Git names them: of the commits that Segue has seen.
-  func authors(of subject: StartSubject) -> [String] {
+  /// Who wrote what the release brings beside what is live, as Git names them: as far as a rule asks
+  /// for that. Of a first release it is who wrote its own commit.
+  func authors(of subject: StartSubject, for rules: [ApprovalRules.Rule]) async -> [String] {
+    guard rules.contains(where: \.rule.excludesAuthors) else { return [] }
     let release = subject.release
     var authors = [release.author]
     guard let live = subject.live else { return authors }
+    do {
+      authors += try await source.authors(
+        after: live.commit, upTo: release.commit, limit: Self.commitLimit)
+    } catch {
+      // The history was rewritten, and what is live is not in it any more.
+      logger.warning(
+        "the authors of a release could not be listed",
+        metadata: ["release": "\(release.id)", "error": "\(error)"])
+    }
     for record in catalogue.all {
       let commit = record.acceptance.commit
       guard commit.height > live.height, commit.height <= release.height,

@@ -64,7 +64,14 @@ extension SpecBuilder {
   /// file as it is.
   private mutating func pattern(_ text: String, at span: Span) -> TimePattern? {
     do throws(CalendarTextFault) {
-      return try TimePattern(text, zones: zones)
+      let pattern = try TimePattern(text, zones: zones)
+      guard pattern.beginningsPerDay > SpecLimits.beginnings else { return pattern }
+      self.error(
+        at: span,
+        "this begins \(pattern.beginningsPerDay) times a day; up to \(SpecLimits.beginnings) times "
+          + "are allowed",
+        hint: "write one that begins less often and lasts longer")
+      return nil
     } catch {
       self.error(
         at: place(of: error.offset, of: text, in: span), error.problem, hint: error.nextStep)
@@ -100,12 +107,12 @@ extension SpecBuilder {
         at: entry.valueSpan, "\(owner) has no windows, so nothing could ever start there",
         hint: "write when it may, like `[\"Mon-Thu 09:00-16:00 UTC\"]`, or take `windows` out")
     }
-    if texts.count > SpecLimits.patterns {
+    if texts.count > SpecLimits.windows {
       error(
         at: entry.keySpan,
-        "there are \(texts.count) windows; up to \(SpecLimits.patterns) are allowed")
+        "there are \(texts.count) windows; up to \(SpecLimits.windows) are allowed")
     }
-    return texts.prefix(SpecLimits.patterns).compactMap { pattern($0.text, at: $0.span)?.text }
+    return texts.prefix(SpecLimits.windows).compactMap { pattern($0.text, at: $0.span)?.text }
   }
 
   // MARK: Freezes and milestones
@@ -113,8 +120,8 @@ extension SpecBuilder {
   private mutating func freezes(_ entry: YAMLEntry, in places: [String]) -> [FreezeSpec] {
     let example = "holidays: { when: 2026-12-24 to 2027-01-01 UTC, reason: nobody is here }"
     guard let named = namedSections(entry, of: "a freeze", example: example) else { return [] }
-    limit(named, of: entry, to: SpecLimits.patterns, "freezes")
-    return named.prefix(SpecLimits.patterns).compactMap { item in
+    limit(named, of: entry, to: SpecLimits.freezes, "freezes")
+    return named.prefix(SpecLimits.freezes).compactMap { item in
       let owner = "freeze `\(item.key)`"
       if item.key.hasPrefix("freeze-"), Int(item.key.dropFirst("freeze-".count)) != nil {
         error(
@@ -136,8 +143,8 @@ extension SpecBuilder {
   ) -> [MilestoneSpec] {
     let example = "beta: { when: 2026-12-01 to 2026-12-14 UTC, people: [mo] }"
     guard let named = namedSections(entry, of: "a milestone", example: example) else { return [] }
-    limit(named, of: entry, to: SpecLimits.patterns, "milestones")
-    return named.prefix(SpecLimits.patterns).compactMap { item in
+    limit(named, of: entry, to: SpecLimits.milestones, "milestones")
+    return named.prefix(SpecLimits.milestones).compactMap { item in
       let owner = "milestone `\(item.key)`"
       guard let fields = section(item, in: SpecKeys.milestone, owner: owner) else { return nil }
       let when = when(fields)

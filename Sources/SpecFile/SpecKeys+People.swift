@@ -7,7 +7,7 @@ extension SpecKeys {
       summary: "Who belongs together: whom approvals and milestones are about.",
       example: "{ product: { members: [ana, li] } }", otherNames: ["groups"]),
     SpecKey(
-      name: "freezes", type: .sectionsByName(freeze, 0...SpecLimits.patterns), standard: "{}",
+      name: "freezes", type: .sectionsByName(freeze, 0...SpecLimits.freezes), standard: "{}",
       summary: """
         Times in which no rollout may start, whatever the windows say. What has begun is finished. \
         `segue freeze` sets one at once.
@@ -16,7 +16,8 @@ extension SpecKeys {
         { holidays: { when: 2026-12-24 to 2027-01-01 Europe/Paris, reason: nobody is here } }
         """, otherNames: ["freeze", "blackouts", "calendar"]),
     SpecKey(
-      name: "milestones", type: .sectionsByName(milestone, 0...SpecLimits.patterns), standard: "{}",
+      name: "milestones", type: .sectionsByName(milestone, 0...SpecLimits.milestones),
+      standard: "{}",
       summary: """
         What is guarded: from its cut-off until it is reached, only some people may let a change in.
         """,

@@ -29,8 +29,12 @@ public enum SpecLimits {
   public static let falseAlarms = 1...200
   public static let warmUpRequests = 1...1_000
   public static let teams = 100
-  /// Windows of one environment, freezes, milestones.
-  public static let patterns = 50
+  /// Windows of one environment.
+  public static let windows = 20
+  public static let freezes = 50
+  public static let milestones = 20
+  /// How often a window or freeze may begin on one day: each beginning of 400 days may be looked at.
+  public static let beginnings = 24
   public static let quorum = 1...100
   /// Characters of a reason.
   public static let sentence = 500

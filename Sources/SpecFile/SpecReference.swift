@@ -124,7 +124,10 @@ public enum SpecReference {
     | steps of a canary | \(SpecLimits.canarySteps) |
     | environments | \(SpecLimits.environments) |
     | teams | \(SpecLimits.teams) |
-    | windows of an environment; freezes; milestones | \(SpecLimits.patterns) each |
+    | windows of an environment | \(SpecLimits.windows) |
+    | freezes | \(SpecLimits.freezes) |
+    | milestones | \(SpecLimits.milestones) |
+    | beginnings of a window or freeze on one day | \(SpecLimits.beginnings) |
     | entries of a list, or of `env` | \(SpecLimits.entries) |
     | errors shown at once | \(SpecLimits.diagnostics) |
 

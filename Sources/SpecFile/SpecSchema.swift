@@ -136,7 +136,7 @@ public enum SpecSchema {
     [
       ("type", .string("array")), ("items", .object(members(.timePattern))),
       ("uniqueItems", .boolean(true)), ("minItems", .integer(1)),
-      ("maxItems", .integer(SpecLimits.patterns)),
+      ("maxItems", .integer(SpecLimits.windows)),
     ]
   }
 

@@ -48,6 +48,13 @@ import Testing
     try expectGolden("status-canary", text.status(status), width: 120)
   }
 
+  @Test func whatWaitsIsToldWhole() throws {
+    var status = Samples.status(services: [Samples.service()])
+    status.waiting = [Samples.held]
+    try expectGolden("live-held", view.lines(live(status), columns: 60, rows: 40))
+    #expect(Words.wrapped("a bc  def\u{1b}[1m ghijklmnop", to: 6) == ["a bc", "def", "ghijklmnop"])
+  }
+
   @Test func aRollbackInASmallTerminalWithoutUnicode() throws {
     var view = view
     view.glyphs = .ascii

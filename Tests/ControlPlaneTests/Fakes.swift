@@ -86,6 +86,8 @@ final class MemoryJournal: Journal {
 /// Commits that exist because a test says so.
 final class ScriptedSource: Source {
   private let commits = Mutex<[Commit]>([])
+  /// Of commits that only Git knows.
+  let otherAuthors = Mutex<[String]>([])
 
   func add(_ number: Int) -> Commit {
     let commit = Commit(
@@ -106,6 +108,9 @@ final class ScriptedSource: Source {
     }
     return found
   }
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] { otherAuthors.withLock { $0 } }
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
     []
   }

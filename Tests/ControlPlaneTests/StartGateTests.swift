@@ -229,6 +229,32 @@ final class ShiftedTime: TimeSource {
     }
   }
 
+  /// Cut off after any number of events, what was said still counts, and is told once.
+  @Test(arguments: 1...16)
+  func whatWaitsIsContinued(after events: Int) async throws {
+    let stage = Self.stage(approval: ApprovalSpec(people: ["li"]))
+    _ = stage.source.add(1)
+    @Sendable func goOn(_ plane: ControlPlane) async throws {
+      _ = try await held(plane)
+      _ = try await plane.approve(ApproveRequest(who: "li"))
+    }
+    try await stage.withControlPlane { plane in
+      try await until("\(events) events") {
+        let kinds = stage.journal.kinds
+        if kinds.contains("startHeld"), !kinds.contains("approvalSaid"), events > kinds.count {
+          try await goOn(plane)
+        }
+        return kinds.count >= events || kinds.contains("receiptIssued")
+      }
+    }
+    try await stage.withControlPlane { plane in
+      if !stage.journal.kinds.contains("approvalSaid") { try await goOn(plane) }
+      try await isLive(plane)
+    }
+    #expect(stage.journal.kinds.count { $0 == "startHeld" } == 1)
+    #expect(stage.journal.kinds.count { $0 == "rolloutStarted" } == 1)
+  }
+
   @Test func whoTakesARuleOutNeedsItsApproval() async throws {
     let stage = Self.stage(approval: ApprovalSpec(people: ["li"]))
     _ = stage.source.add(1)
@@ -243,6 +269,25 @@ final class ShiftedTime: TimeSource {
     try await lax.withControlPlane { plane in
       #expect(try await held(plane).reason.contains("waits for li"))
       _ = try await plane.approve(ApproveRequest(who: "li"))
+      try await isLive(plane, "r-2")
+    }
+  }
+
+  @Test func whoWroteAnEarlierCommitOfThePushDoesNotCount() async throws {
+    let approval = ApprovalSpec(people: ["li", "mo"], excludesAuthors: true)
+    let stage = Self.stage(approval: approval)
+    _ = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      _ = try await held(plane)
+      _ = try await plane.approve(ApproveRequest(who: "li"))
+      try await isLive(plane)
+      stage.source.otherAuthors.withLock { $0 = ["Somebody <Li+git@example.com>"] }
+      _ = stage.source.add(2)
+      #expect(try await held(plane).reason.contains("waits for mo"))
+      await #expect(throws: ControlError.self) {
+        try await plane.approve(ApproveRequest(who: "li"))
+      }
+      _ = try await plane.approve(ApproveRequest(who: "mo"))
       try await isLive(plane, "r-2")
     }
   }
@@ -273,7 +318,7 @@ final class ShiftedTime: TimeSource {
         FreezeRequest(environment: "moon", reason: "fair", who: "ana"),
         FreezeRequest(from: "tomorrow", reason: "fair", who: "ana"),
         FreezeRequest(until: "2020-01-01", reason: "fair", who: "ana"),
-        FreezeRequest(reason: "fair", zone: "Europe/Pari", who: "ana"),
+        FreezeRequest(until: "8h", reason: "fair", zone: "Europe/Pari", who: "ana"),
       ]
       for request in requests {
         let error = await #expect(throws: ControlError.self) { try await plane.freeze(request) }
