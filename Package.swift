@@ -95,7 +95,9 @@ let package = Package(
     .target(
       name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "TransportSecurity", dependencies: ["COpenSSL"], swiftSettings: strict + hotPath),
-    .target(name: "SpecFile", dependencies: ["SegueModel", yams], swiftSettings: strict),
+    .target(
+      name: "SpecFile", dependencies: ["SegueModel", "ReleaseCalendar", yams],
+      swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
       swiftSettings: strict),
@@ -152,8 +154,8 @@ let package = Package(
     .target(
       name: "ControlPlane",
       dependencies: [
-        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Ports", "ControlProtocol", crypto,
-        logging, lifecycle,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "ReleaseCalendar", "Ports",
+        "ControlProtocol", crypto, logging, lifecycle,
       ],
       swiftSettings: strict),
     .target(name: "ControlProtocol", dependencies: ["SegueModel"], swiftSettings: core),

@@ -115,13 +115,15 @@ struct Segue: ParsableCommand {
         name: "Change what is live",
         subcommands: [
           DeployCommand.self, PromoteCommand.self, PauseCommand.self, ResumeCommand.self,
-          AbortCommand.self, RollbackCommand.self, DownCommand.self,
+          AbortCommand.self, RollbackCommand.self, DownCommand.self, ApproveCommand.self,
+          FreezeCommand.self,
         ]),
       CommandGroup(
         name: "Look",
         subcommands: [
           StatusCommand.self, WatchCommand.self, LogsCommand.self, HistoryCommand.self,
-          ReceiptCommand.self, ExplainCommand.self, AdviseCommand.self, SchemaCommand.self,
+          ReceiptCommand.self, ExplainCommand.self, CalendarCommand.self, AdviseCommand.self,
+          SchemaCommand.self,
           SimulateCommand.self,
         ]),
       CommandGroup(

@@ -19,6 +19,8 @@ public actor ControlPlane: Service {
   nonisolated let startedAt: Instant
   nonisolated let board = TargetBoard()
   nonisolated let drift: DriftKeeper
+  nonisolated let people: PeopleKeeper
+  nonisolated let gate: StartGate
   var controllers: [ServiceKey: ServiceController] = [:]
   var targets: [EnvironmentName: TargetController] = [:]
   var reports: [ServiceKey: ServiceReport] = [:]
@@ -38,7 +40,7 @@ public actor ControlPlane: Service {
   private let newControllers: AsyncStream<ServiceController>
   private let newController: AsyncStream<ServiceController>.Continuation
   private let convergence: AsyncStream<Void>
-  private let converge: AsyncStream<Void>.Continuation
+  let converge: AsyncStream<Void>.Continuation
   let proxyStatus: @Sendable () async -> ProxyStatus
 
   public init(
@@ -50,6 +52,10 @@ public actor ControlPlane: Service {
     self.proxyStatus = proxyStatus
     receipts = ReceiptKeeper(world: world, catalogue: catalogue, judgements: judgements)
     drift = DriftKeeper(world: world, feed: feed)
+    people = PeopleKeeper(world: world, feed: feed, catalogue: catalogue)
+    gate = StartGate(
+      zones: world.zones, time: world.time, people: people, catalogue: catalogue,
+      source: world.source, logger: world.logger)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
     (convergence, converge) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -79,6 +85,7 @@ public actor ControlPlane: Service {
     try await receipts.recover()
     try await pipeline.recover()
     try await drift.recover()
+    try await people.recover()
     for name in try await recordedNames(Streams.targetPrefix) where name.count == 1 {
       _ = try await target(EnvironmentName(name[0]))
     }
@@ -132,7 +139,8 @@ public actor ControlPlane: Service {
     try await making.withTurn { () async throws(PortError) in
       if let known = targets[environment] { return known }
       let made = TargetController(
-        environment: environment, world: world, feed: feed, catalogue: catalogue, board: board)
+        environment: environment, world: world, feed: feed, catalogue: catalogue, board: board,
+        gate: gate)
       try await made.recover()
       targets[environment] = made
       return made

@@ -1,6 +1,7 @@
 import Glibc
 public import Logging
 public import Ports
+public import ReleaseCalendar
 public import SegueModel
 
 /// The world as the control plane sees it.
@@ -19,13 +20,16 @@ public struct Dependencies: Sendable {
   /// Where a watched metric comes from; `nil`: none can be had.
   public var metricSource: (@Sendable (MetricSpec) -> any MetricSource)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
+  /// The time zones that windows and freezes go by.
+  public var zones: ZoneLibrary
   public var logger: Logger
 
   public init(
     journal: any Journal, source: any Source, pipeline: any PipelineExecutor,
     releases: any ReleaseStore, platform: any Platform, migrations: any MigrationRunner,
     director: any TrafficDirector, probe: any Probe, time: any TimeSource,
-    readSpec: @escaping @Sendable ([UInt8]) throws(PortError) -> ProjectSpec, logger: Logger
+    readSpec: @escaping @Sendable ([UInt8]) throws(PortError) -> ProjectSpec,
+    zones: ZoneLibrary = .utcOnly, logger: Logger
   ) {
     self.journal = journal
     self.source = source
@@ -37,6 +41,7 @@ public struct Dependencies: Sendable {
     self.probe = probe
     self.time = time
     self.readSpec = readSpec
+    self.zones = zones
     self.logger = logger
   }
 }

@@ -42,6 +42,13 @@ indirect enum SpecType: Sendable {
   /// An absolute path on the machine that Segue runs on.
   case machineFile
   case nameList
+  /// Names of people.
+  case personList
+  /// When something holds, as the calendar writes it.
+  case timePattern
+  case timePatternList
+  /// Text for people.
+  case sentence
   case secretList
   case variables
   case fileList

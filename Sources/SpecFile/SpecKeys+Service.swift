@@ -349,6 +349,6 @@ extension SpecKeys {
     root, deploy, cost, tls, acme, step, reports, service, listen, route, sticky, routeCertificate,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
     requestCookie, shadow, recreate, deadlines, analysis, metric, limits, migrate, environment,
-    change,
+    change, approval, team, freeze, milestone,
   ]
 }

@@ -108,7 +108,7 @@ struct Production: Composition {
         parallelism: options.parallelSteps),
       releases: ContentReleaseStore(), platform: platform, migrations: migrations,
       director: director, probe: HTTPProbe(), time: SystemTime(), readSpec: Self.readSpec,
-      logger: logger)
+      zones: SystemZones.library, logger: logger)
   }
 
   private static func metricSource(_ metric: MetricSpec) -> any MetricSource {

@@ -86,6 +86,8 @@ final class MemoryJournal: Journal {
 /// Commits that exist because a test says so.
 final class ScriptedSource: Source {
   private let commits = Mutex<[Commit]>([])
+  /// Of commits that only Git knows.
+  let otherAuthors = Mutex<[String]>([])
 
   func add(_ number: Int) -> Commit {
     let commit = Commit(
@@ -106,6 +108,9 @@ final class ScriptedSource: Source {
     }
     return found
   }
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] { otherAuthors.withLock { $0 } }
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
     []
   }
@@ -316,6 +321,7 @@ struct Stage {
   let pipeline = ScriptedPipeline()
   let platform = MemoryPlatform()
   let migrations = ScriptedMigrations()
+  var time = ShiftedTime(SystemTime().now())
   let key = ServiceKey(environment: "production", service: "web")
   /// Long, because the machine may be busy; short only where its end is what is tested.
   var ready = Milliseconds.seconds(60)
@@ -362,7 +368,7 @@ struct Stage {
       world: Dependencies(
         journal: journal, source: source, pipeline: pipeline, releases: pipeline,
         platform: platform, migrations: migrations, director: platform, probe: platform,
-        time: SystemTime(), readSpec: { _ in spec }, logger: logger),
+        time: time, readSpec: { _ in spec }, logger: logger),
       settings: ControlPlaneSettings(
         version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
         driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),

@@ -62,6 +62,9 @@ import Testing
     let entry = "\(name): \(value)"
     var root = ["version": "1", "project": "shop", "pipeline": "[]", "services": "{}"]
     root["pipeline"] = "[{ step: build, run: make }]"
+    if ["milestone", "approval"].contains(id) {
+      root["teams"] = "{ product: { members: [ana, li] }, security: { members: [bo, mo] } }"
+    }
     var service = ["run": "./web --port $PORT", "instances": "3", "health": "/up"]
     switch id {
     case "file": root[name] = value
@@ -96,6 +99,16 @@ import Testing
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
       root["environments"] = "{ \(staging), production: { \(after) } }"
+    case "team": root["teams"] = "{ product: { \(entry) } }"
+    case "freeze":
+      let freeze = flow(["when": "2026-12-24 UTC", "reason": "rest"], entry)
+      root["freezes"] = "{ holidays: \(freeze) }"
+    case "milestone":
+      let others = ["when": "2026-12-24 UTC", "people": "[mo]", "teams": "[product]"]
+      root["milestones"] = "{ beta: \(flow(others, entry)) }"
+    case "approval":
+      let others = ["people": "[bo, li]", "quorum": "1"]
+      root["environments"] = "{ production: { approval: \(flow(others, entry)) } }"
     case "change":
       if name == "listen" { service["listen"] = "{ inherit: 8080 }" }
       root["environments"] = "{ production: { services: { web: { \(entry) } } } }"

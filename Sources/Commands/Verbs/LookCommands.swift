@@ -27,6 +27,7 @@ struct StatusCommand: Verb {
       if let environment {
         let all = status.services
         status.services = all.filter { $0.key.environment.rawValue == environment }
+        status.waiting = status.waiting?.filter { $0.environment.rawValue == environment }
         guard all.isEmpty || !status.services.isEmpty else {
           let names = Set(all.map(\.key.environment)).sorted().map(\.rawValue)
           throw ControlError(
@@ -37,7 +38,7 @@ struct StatusCommand: Verb {
       if json {
         try await console.print(JSONText.document(status))
       } else {
-        try await console.print(
+        try await console.printWhole(
           ReportText(glyphs: console.glyphs, zone: .current).status(status))
       }
       return status.problems.isEmpty && status.proxy.running ? .success : .negative
@@ -155,7 +156,7 @@ struct ExplainCommand: Verb {
       if json {
         try await console.print(JSONText.document(explanation))
       } else {
-        try await console.print(
+        try await console.printWhole(
           ReportText(glyphs: console.glyphs, zone: .current).explanation(explanation))
       }
       return .success
