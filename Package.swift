@@ -94,7 +94,8 @@ let package = Package(
     .target(
       name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "TransportSecurity", dependencies: ["COpenSSL"], swiftSettings: strict + hotPath),
-    .target(name: "SpecFile", dependencies: ["SegueModel", yams], swiftSettings: strict),
+    .target(
+      name: "SpecFile", dependencies: ["SegueModel", "Evidence", yams], swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
       swiftSettings: strict),
@@ -151,8 +152,8 @@ let package = Package(
     .target(
       name: "ControlPlane",
       dependencies: [
-        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Ports", "ControlProtocol", crypto,
-        logging, lifecycle,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Evidence", "Ports", "ControlProtocol",
+        crypto, logging, lifecycle,
       ],
       swiftSettings: strict),
     .target(name: "ControlProtocol", dependencies: ["SegueModel"], swiftSettings: core),
@@ -178,7 +179,7 @@ let package = Package(
       name: "segue",
       dependencies: [
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "SecretMasking",
-        "CLinux", "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
+        "CLinux", "SpecFile", "SQLiteJournal", "EvidenceStore", "Provenance", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
         "CertificateIssuing",
         "Proxy", "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
         argumentParser, logging, lifecycle, unixSignals,
@@ -235,7 +236,8 @@ let package = Package(
       name: "ProvenanceTests", dependencies: ["SegueModel", "Ports", "Provenance"],
       swiftSettings: strict),
     .testTarget(
-      name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
+      name: "SpecFileTests", dependencies: ["SegueModel", "Evidence", "SpecFile"],
+      swiftSettings: strict),
     .testTarget(
       name: "SQLiteJournalTests",
       dependencies: ["SegueModel", "Ports", "SQLiteJournal", "JournalContract", grdb],
@@ -294,7 +296,8 @@ let package = Package(
     .testTarget(
       name: "ControlPlaneTests",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Ports", "ControlPlane", "ControlProtocol", logging,
+        "SegueModel", "RolloutEngine", "Evidence", "Ports", "ControlPlane", "ControlProtocol",
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -16,6 +16,10 @@ public struct Dependencies: Sendable {
   public var time: any TimeSource
   /// `nil`: the router has its certificates from elsewhere.
   public var certificates: (any CertificateKeeping)?
+  /// `nil`: nothing but the steps themselves is asked about a commit.
+  public var evidence: EvidenceDesk?
+  /// `nil`: releases are not signed, and no paper of theirs is asked for.
+  public var papers: (any ReleaseSigner)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
   public var logger: Logger
 

@@ -20,12 +20,15 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var cost: CostSpec?
   /// Who issues the certificates of routes that want automatic ones; `nil`: none does.
   public var authority: AuthoritySpec?
+  /// What the evidence about a commit must come to.
+  public var gates: GatesSpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
     pipeline: [StepSpec] = [], services: [ServiceSpec],
     environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
-    supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil
+    supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil,
+    gates: GatesSpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -36,6 +39,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.supersedes = supersedes
     self.cost = cost
     self.authority = authority
+    self.gates = gates
   }
 
   public init(from decoder: any Decoder) throws {
@@ -50,6 +54,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     supersedes = try fields.decodeIfPresent(Bool.self, forKey: .supersedes) ?? false
     cost = try fields.decodeIfPresent(CostSpec.self, forKey: .cost)
     authority = try fields.decodeIfPresent(AuthoritySpec.self, forKey: .authority)
+    gates = try fields.decodeIfPresent(GatesSpec.self, forKey: .gates)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {
@@ -173,12 +178,4 @@ public struct StepSpec: Hashable, Codable, Sendable {
     self.cache = cache
     self.reports = reports
   }
-}
-
-/// Reports that a step promises to leave behind: glob patterns relative to the checkout.
-public struct ReportSpec: Hashable, Codable, Sendable {
-  /// JUnit XML test reports. A promised report that is missing or empty refuses the commit.
-  public var junit: [String]
-  public init(junit: [String] = []) { self.junit = junit }
-  public var isEmpty: Bool { junit.isEmpty }
 }

@@ -39,6 +39,8 @@ indirect enum SpecType: Sendable {
   case email
   /// An absolute path on the machine that Segue runs on.
   case machineFile
+  /// A path inside the repository.
+  case repositoryFile
   case nameList
   case secretList
   case variables

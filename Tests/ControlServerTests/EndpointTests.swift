@@ -20,12 +20,15 @@ import Testing
       let wanted = FactsRequest(service: "web", environment: "production")
       expectEqual(try await client.facts(wanted), [Samples.facts])
       expectEqual(try await client.facts(FactsRequest()), [Samples.facts])
+      #expect(try await client.gates("1a2b").record.failing.map(\.gate) == ["tests"])
+      #expect(try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
     }
     #expect(
       api.questions == [
         "status", "history 7", "receipt last", "receipt R 1/ä+&=?", "explain newest",
         "explain 1a2b", "diagnose",
         "\(FactsRequest(service: "web", environment: "production"))", "\(FactsRequest())",
+        "gates 1a2b", "tests slow 3",
       ])
   }
 
