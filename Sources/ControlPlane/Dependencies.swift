@@ -19,6 +19,10 @@ public struct Dependencies: Sendable {
   public var certificates: (any CertificateKeeping)?
   /// Where a watched metric comes from; `nil`: none can be had.
   public var metricSource: (@Sendable (MetricSpec) -> any MetricSource)?
+  /// `nil`: nothing but the steps themselves is asked about a commit.
+  public var evidence: EvidenceDesk?
+  /// `nil`: releases are not signed, and no paper of theirs is asked for.
+  public var papers: (any ReleaseSigner)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
   /// The time zones that windows and freezes go by.
   public var zones: ZoneLibrary

@@ -41,6 +41,8 @@ indirect enum SpecType: Sendable {
   case email
   /// An absolute path on the machine that Segue runs on.
   case machineFile
+  /// A path inside the repository.
+  case repositoryFile
   case nameList
   /// Names of people.
   case personList
