@@ -83,7 +83,8 @@ let package = Package(
 
     // What adapters share.
     .target(name: "SecretMasking", dependencies: ["Ports"], swiftSettings: strict),
-    .target(name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
+    .target(
+      name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
     .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
     .target(
       name: "HTTP2Translation", dependencies: ["TrafficRouting", "CNGHTTP2"],
@@ -94,7 +95,8 @@ let package = Package(
     .target(
       name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "TransportSecurity", dependencies: ["COpenSSL"], swiftSettings: strict + hotPath),
-    .target(name: "SpecFile", dependencies: ["SegueModel", yams], swiftSettings: strict),
+    .target(
+      name: "SpecFile", dependencies: ["SegueModel", "Evidence", yams], swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
       swiftSettings: strict),
@@ -151,7 +153,8 @@ let package = Package(
     .target(
       name: "ControlPlane",
       dependencies: [
-        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Ports", "ControlProtocol", crypto,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Evidence", "Ports", "ControlProtocol",
+        crypto,
         logging, lifecycle,
       ],
       swiftSettings: strict),
@@ -179,7 +182,7 @@ let package = Package(
       dependencies: [
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "SecretMasking",
         "CLinux", "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
-        "CertificateIssuing",
+        "CertificateIssuing", "Notifications", "ForgeLink", "WebhookSigning",
         "Proxy", "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
         argumentParser, logging, lifecycle, unixSignals,
       ],
@@ -294,7 +297,8 @@ let package = Package(
     .testTarget(
       name: "ControlPlaneTests",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Ports", "ControlPlane", "ControlProtocol", logging,
+        "SegueModel", "RolloutEngine", "Evidence", "Ports", "ControlPlane", "ControlProtocol",
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(
@@ -318,7 +322,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "segue", "segue-load",
+        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "ReceiverProcess",
+        "segue", "segue-load",
       ],
       swiftSettings: strict),
   ]

@@ -10,6 +10,7 @@ enum NoticeText {
 
   static func title(_ kind: Notice.Kind) -> String {
     switch kind {
+    case .commitAccepted: "Commit accepted"
     case .rolloutBegan: "Rollout began"
     case .rolloutFinished: "Rollout finished"
     case .rolledBack: "Rolled back"

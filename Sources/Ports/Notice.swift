@@ -4,6 +4,8 @@ public import SegueModel
 public struct Notice: Hashable, Codable, Sendable {
   /// What happened. The raw values are written into the journal and sent to receivers.
   public enum Kind: String, Hashable, Codable, Sendable, CaseIterable {
+    /// A commit is to be built. Only for who asks for it: it says nothing yet.
+    case commitAccepted = "commit-accepted"
     case rolloutBegan = "rollout-began"
     case rolloutFinished = "rollout-finished"
     case rolledBack = "rolled-back"
@@ -90,7 +92,7 @@ public struct NoticeSelection: Hashable, Codable, Sendable {
   }
 
   public func wants(_ notice: Notice) -> Bool {
-    (kinds.isEmpty || kinds.contains(notice.kind))
+    (kinds.isEmpty ? notice.kind != .commitAccepted : kinds.contains(notice.kind))
       && (projects.isEmpty || projects.contains(notice.project))
       && (teams.isEmpty || notice.teams.isEmpty || teams.contains(where: notice.teams.contains))
       && (environments.isEmpty || (notice.environment.map(environments.contains) ?? true))

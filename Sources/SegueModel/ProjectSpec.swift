@@ -20,12 +20,15 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var cost: CostSpec?
   /// Who issues the certificates of routes that want automatic ones; `nil`: none does.
   public var authority: AuthoritySpec?
+  /// Who is told what happens, and which commits are taken; `nil`: nobody, and all.
+  public var outreach: OutreachSpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
     pipeline: [StepSpec] = [], services: [ServiceSpec],
     environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
-    supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil
+    supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil,
+    outreach: OutreachSpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -36,6 +39,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.supersedes = supersedes
     self.cost = cost
     self.authority = authority
+    self.outreach = outreach
   }
 
   public init(from decoder: any Decoder) throws {
@@ -50,6 +54,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     supersedes = try fields.decodeIfPresent(Bool.self, forKey: .supersedes) ?? false
     cost = try fields.decodeIfPresent(CostSpec.self, forKey: .cost)
     authority = try fields.decodeIfPresent(AuthoritySpec.self, forKey: .authority)
+    outreach = try fields.decodeIfPresent(OutreachSpec.self, forKey: .outreach)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {

@@ -78,6 +78,7 @@ struct SpecBuilder {
     let supersedes = deploy?["supersede"].flatMap { boolean($0) }
     let cost = fields["cost"].flatMap { self.cost($0) }
     let authority = fields["tls"].flatMap { self.authority($0) }
+    let outreach = self.outreach(fields)
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
     let environments = fields["environments"].map { self.environments($0, services) }
@@ -95,7 +96,7 @@ struct SpecBuilder {
       version: 1, project: ProjectName(project ?? ""), deployBranch: branch ?? "main",
       pipeline: steps, services: services.all.map(\.spec),
       environments: environments?.map(\.spec) ?? [EnvironmentSpec(name: "production")],
-      supersedes: supersedes ?? false, cost: cost, authority: authority)
+      supersedes: supersedes ?? false, cost: cost, authority: authority, outreach: outreach)
   }
 
   private mutating func cost(_ entry: YAMLEntry) -> CostSpec? {

@@ -42,9 +42,9 @@ enum SpecKeys {
         summary: "Who issues certificates.",
         example: "{ acme: { email: ops@example.com, agree-to-terms: true } }",
         otherNames: ["certificates", "ssl"]),
-    ],
+    ] + outreachKeys,
     planned: [
-      "policy", "gates", "teams", "notify", "calendar", "windows", "freeze", "approvals",
+      "gates", "teams", "calendar", "windows", "freeze", "approvals",
       "platform", "router", "analysis",
     ],
     misplaced: [
