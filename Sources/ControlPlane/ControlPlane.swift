@@ -19,13 +19,15 @@ public actor ControlPlane: Service {
   nonisolated let startedAt: Instant
   nonisolated let board = TargetBoard()
   nonisolated let drift: DriftKeeper
+  nonisolated let notices: NoticeKeeper
   var controllers: [ServiceKey: ServiceController] = [:]
   var targets: [EnvironmentName: TargetController] = [:]
   var reports: [ServiceKey: ServiceReport] = [:]
   /// What people should know: why the source cannot be read, why the router does not answer.
   var troubles: [String: String] = [:]
   /// The head that the watch saw last: a commit is taken up once, however often it is seen.
-  private var watchedHead: CommitID?
+  var watchedHead: CommitID?
+  let looking = SerialGate()
   private var pipelineStorage: PipelineController?
   /// One controller of a kind is made at a time, so that none is made twice.
   private let making = SerialGate()
@@ -48,6 +50,7 @@ public actor ControlPlane: Service {
     self.proxyStatus = proxyStatus
     receipts = ReceiptKeeper(world: world, catalogue: catalogue)
     drift = DriftKeeper(world: world, feed: feed)
+    notices = NoticeKeeper(world: world, catalogue: catalogue)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
     (convergence, converge) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -77,6 +80,7 @@ public actor ControlPlane: Service {
     try await receipts.recover()
     try await pipeline.recover()
     try await drift.recover()
+    try await notices.recover()
     for name in try await recordedNames(Streams.targetPrefix) where name.count == 1 {
       _ = try await target(EnvironmentName(name[0]))
     }
@@ -149,6 +153,7 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchRouter() }
       group.addTask { await self.watchDrift() }
       group.addTask { await self.keepCertificates() }
+      group.addTask { await self.keepOutreach() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()
@@ -191,20 +196,7 @@ public actor ControlPlane: Service {
   /// Polls the source for a new head of the deploy branch.
   private func watchSource() async {
     while !Task.isCancelled {
-      do throws(PortError) {
-        try await world.source.refresh()
-        if let head = try await world.source.head(of: settings.deployBranch),
-          head.id != watchedHead
-        {
-          if catalogue.record(of: head.id) == nil {
-            try await accept(head, by: "watch of \(settings.deployBranch)")
-          }
-          watchedHead = head.id
-        }
-        troubles["source"] = nil
-      } catch {
-        note("source", "\(error)")
-      }
+      await lookAtSource()
       try? await world.time.sleep(for: settings.pollInterval)
     }
   }

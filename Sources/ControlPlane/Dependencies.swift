@@ -1,3 +1,4 @@
+public import Evidence
 import Glibc
 public import Logging
 public import Ports
@@ -16,6 +17,10 @@ public struct Dependencies: Sendable {
   public var time: any TimeSource
   /// `nil`: the router has its certificates from elsewhere.
   public var certificates: (any CertificateKeeping)?
+  /// `nil`: nobody is told anything.
+  public var outreach: (any OutreachKeeping)?
+  /// What a tracker says about an issue; `nil`: none can be asked.
+  public var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
   public var logger: Logger
 

@@ -145,6 +145,7 @@ enum Streams {
   static let receipts: StreamID = "receipts"
   static let machine: StreamID = "machine"
   static let drift: StreamID = "drift"
+  static let notices: StreamID = "notices"
   static let servicePrefix = "service/"
   static let targetPrefix = "target/"
   static func pipeline(_ id: PipelineID) -> StreamID { StreamID(pipelinePrefix + id.rawValue) }

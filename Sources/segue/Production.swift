@@ -48,6 +48,8 @@ struct Production: Composition {
       options, journal, source, platform, migrations, supervisor.director, logger)
     let certificates = CertificateDesk(options, logger: logger)
     if options.tls != nil { world.certificates = certificates }
+    let outreach = Outreach(options, source: source, logger: logger)
+    outreach.join(&world)
     let controlPlane = ControlPlane(
       world: world,
       settings: await settings(options, source)
@@ -67,7 +69,8 @@ struct Production: Composition {
         .init(service: certificates),
         .init(
           service: Housekeeping(platform: platform, migrations: migrations, logger: logger)),
-      ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
+      ] + outreach.services(for: controlPlane), gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: Self.quiet)
     configuration.maximumGracefulShutdownDuration = Self.shutdownPatience
     try await ServiceGroup(configuration: configuration).run()
     ServiceManager.notify("STOPPING=1")
@@ -233,6 +236,10 @@ struct Production: Composition {
     // what this process is for.
     SocketKeeper.serve(3)
   }
+
+  // MARK: Pushes
+
+  func judge(_ push: PushedRefs) async throws -> PushJudgement { try await PushJudge(push).judge() }
 
   // MARK: Down
 
