@@ -57,7 +57,9 @@ actor NoticeKeeper: NoticeStore {
     for record in try await reader.load() { apply(record) }
     stream = reader
     read = marked
-    scribe.begin(with: catalogue)
+    var beginner = scribe
+    try await beginner.begin(after: read, catalogue)
+    scribe = beginner
   }
 
   private func apply(_ record: Recorded<NoticeEvent>) {

@@ -21,10 +21,21 @@ struct NoticeScribe: Sendable {
 
   init(journal: any Journal) { self.journal = journal }
 
-  /// What was so before the first event that is read.
-  mutating func begin(with catalogue: ReleaseCatalogue) {
-    hasRelease = catalogue.newestRelease != nil
-    spec = catalogue.newestRelease?.spec ?? catalogue.all.last { $0.spec != nil }?.spec
+  /// What was so when this event was recorded: the channels that a later commit names hear nothing of
+  /// what was before it.
+  mutating func begin(after sequence: Int64, _ catalogue: ReleaseCatalogue) async throws(PortError)
+  {
+    guard sequence > 0 else { return }
+    for record in catalogue.all.reversed() {
+      let stream = Streams.pipeline(record.acceptance.pipeline)
+      for event in try await journal.events(of: stream, after: 0) where event.sequence <= sequence {
+        switch event.kind {
+        case "releaseSealed", "pipelineStarted": _ = try await pipeline(event)
+        default: break
+        }
+      }
+      if hasRelease { return }
+    }
   }
 
   var wishes: OutreachWishes? {
@@ -123,7 +134,9 @@ struct NoticeScribe: Sendable {
 
   // MARK: Rollouts
 
-  private static let rolloutKinds = ["rolloutStarted", "stageEntered", "rolloutEnded", "holdBegan"]
+  private static let rolloutKinds = [
+    "rolloutStarted", "stageEntered", "rolloutEnded", "holdBegan", "promotedToTheEnd",
+  ]
 
   private mutating func service(
     _ record: RecordedEvent, _ catalogue: ReleaseCatalogue
@@ -145,6 +158,12 @@ struct NoticeScribe: Sendable {
         "\(course.start.to.id) waits for somebody to promote it, for at most "
         + "\(until - record.at); afterwards it is taken back"
       return about(course.start, record, catalogue, notice(.waitingForApproval, of: record, text))
+    case .promotedToTheEnd(let by, let reason):
+      guard let course else { return nil }
+      let text =
+        "\(by) had \(course.start.to.id) go on to its end, past everything it would have waited for"
+        + (reason.map { ": \($0)" } ?? "")
+      return about(course.start, record, catalogue, notice(.overridden, of: record, text))
     case .rolloutEnded(_, let outcome, let reason):
       guard let course else { return nil }
       let (kind, text) = Self.ended(course.start, outcome, reason)

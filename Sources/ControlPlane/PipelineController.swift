@@ -253,6 +253,9 @@ actor PipelineController {
     do {
       refusal = try await policy.refusal(of: acceptance.commit, spec) {
         cancelReason == nil && waiting.isEmpty
+      } tell: { what in
+        await feed.publishOutput(
+          what, subject: "policy", commit: acceptance.commit.id, at: world.time.now())
       }
     } catch is CancellationError where !Task.isCancelled {
       let end: PipelineEvent =

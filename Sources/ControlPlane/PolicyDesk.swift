@@ -29,18 +29,26 @@ final class PolicyDesk: Sendable {
   ///
   /// A tracker that does not answer says nothing about the commit: it is asked again until it does.
   ///
-  /// - Parameter isWanted: asked before each further question; `false` ends the wait.
+  /// A commit that became a release once passed then, and passes again.
+  ///
+  /// - Parameters:
+  ///   - isWanted: asked before each further question; `false` ends the wait.
+  ///   - tell: is told what is waited for, when the wait begins.
   /// - Throws: `CancellationError` when nobody wants the answer any more.
   func refusal(
-    of commit: Commit, _ own: ProjectSpec, isWanted: () async -> Bool
+    of commit: Commit, _ own: ProjectSpec, isWanted: () async -> Bool,
+    tell: (String) async -> Void
   ) async throws -> String? {
+    let wasReleased = catalogue.all.contains {
+      $0.acceptance.commit.id == commit.id && $0.release != nil
+    }
+    if wasReleased { return nil }
     let newest = catalogue.newestRelease
     guard let policy = (newest?.spec ?? own).outreach?.policy else { return nil }
     defer { waiting.withLock { $0 = nil } }
-    let since = newest?.commit == commit.id ? nil : newest?.commit
     let origins = try await world.source.origins(
       of: OriginQuestion(
-        commit.id, since: since, deployBranch: settings.deployBranch,
+        commit.id, since: newest?.commit, deployBranch: settings.deployBranch,
         verifiesSignatures: policy.needsSignature))
     let rules: BranchPolicy
     do throws(PatternFault) {
@@ -60,6 +68,7 @@ final class PolicyDesk: Sendable {
       guard firm.isEmpty, let unknown = violations.first else {
         return violations.isEmpty ? nil : violations.map { "\($0)" }.joined(separator: "; ")
       }
+      if trouble == nil { await tell("waits: \(unknown.what); it is asked again") }
       waiting.withLock { $0 = "commit \(commit.id.short) waits: \(unknown.what)" }
       try await world.time.sleep(for: Self.pause)
       guard await isWanted() else { throw CancellationError() }

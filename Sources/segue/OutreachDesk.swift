@@ -19,11 +19,14 @@ actor OutreachDesk: OutreachKeeping, Service {
   private var dispatcher: NotificationDispatcher?
   /// Channels that cannot even be tried, by name.
   private var faults: [String: String] = [:]
+  private var nextTry = Instant(milliseconds: 0)
   private var forge: ForgeClient?
   private var memory = DeliveryMemory()
   private let changes: AsyncStream<NotificationDispatcher>
   private let change: AsyncStream<NotificationDispatcher>.Continuation
 
+  /// Between two looks for a secret that was not there.
+  private static let pause = Milliseconds.seconds(5)
   /// How long a forge or a tracker may take for one answer.
   private static let deadline = Milliseconds.seconds(10)
 
@@ -58,8 +61,10 @@ actor OutreachDesk: OutreachKeeping, Service {
   // MARK: Channels
 
   func want(_ wishes: OutreachWishes, from store: any NoticeStore) async {
-    guard wishes != self.wishes || !faults.isEmpty else { return }
     let isNew = wishes != self.wishes
+    let now = time.now()
+    guard isNew || (!faults.isEmpty && now >= nextTry) else { return }
+    nextTry = now + Self.pause
     self.wishes = wishes
     var faults: [String: String] = [:]
     var channels: [NotificationChannel] = []

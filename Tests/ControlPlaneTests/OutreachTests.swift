@@ -100,6 +100,26 @@ import Testing
     #expect(Set(postman.kinds("chat")) == [.rolloutBegan, .rolloutFinished])
   }
 
+  /// Also after a restart, when the journal is read from where the reading was marked last.
+  @Test func aNewChannelHearsNothingOfWhatWasBefore() async throws {
+    let postman = Postman()
+    var stage = Stage()
+    stage.outreach = postman
+    let source = stage.source
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+    }
+    stage.spec.outreach = OutreachSpec(channels: [Self.chat])
+    for number in [2, 3] {
+      _ = source.add(number)
+      try await stage.withControlPlane { plane in
+        try await until("it is told") { postman.kinds("chat").count == (number - 1) * 2 }
+      }
+    }
+    #expect(postman.notices("chat").map(\.release) == ["r-2", "r-2", "r-3", "r-3"])
+  }
+
   @Test func aDeadChannelIsShownAndHoldsUpNothing() async throws {
     let postman = Postman(dead: ["chat"])
     let stage = Self.stage([Self.chat, Self.alarm], postman)
