@@ -81,6 +81,7 @@ struct NoticeScribe: Sendable {
   private mutating func pipeline(_ record: RecordedEvent) async throws(PortError) -> Notice? {
     let kinds = [
       "commitAccepted", "pipelineStarted", "commitRefused", "pipelineFailed", "releaseSealed",
+      "pipelineCancelled", "commitSuperseded",
     ]
     guard kinds.contains(record.kind) else { return nil }
     let event = try TypedStream<PipelineEvent>.decode(record).event
@@ -96,7 +97,9 @@ struct NoticeScribe: Sendable {
       return nil
     case .releaseSealed(let release):
       (spec, hasRelease) = (release.spec, true)
-      return nil
+      var notice = notice(.releaseBuilt, of: record, "\(release.id) was built")
+      notice.release = release.id
+      return about(try await acceptance(of: record), notice)
     case .commitRefused(let reason):
       let acceptance = try await acceptance(of: record)
       let id = acceptance.map { "\($0.commit.id.short) " } ?? ""
@@ -107,9 +110,14 @@ struct NoticeScribe: Sendable {
       let id = acceptance.map { " of \($0.commit.id.short)" } ?? ""
       return about(
         acceptance, notice(.incident, of: record, "The pipeline\(id) failed: \(reason)"))
-    case .stepStarted, .stepInterrupted, .stepFinished, .pipelineCancelled, .commitSuperseded,
-      .releaseRemoved:
-      return nil
+    case .pipelineCancelled(let reason):
+      let acceptance = try await acceptance(of: record)
+      return about(acceptance, notice(.commitDropped, of: record, "Cancelled: \(reason)"))
+    case .commitSuperseded(let by):
+      let acceptance = try await acceptance(of: record)
+      return about(
+        acceptance, notice(.commitDropped, of: record, "\(by.short) goes instead of it"))
+    case .stepStarted, .stepInterrupted, .stepFinished, .releaseRemoved: return nil
     }
   }
 
@@ -211,8 +219,13 @@ struct NoticeScribe: Sendable {
     switch outcome {
     case .live where start.kind == .rollback:
       let by = start.reason.map { "\(start.requestedBy): \($0)" } ?? start.requestedBy
-      return (.rolledBack, "\(release) is live again; \(by) took back what came after it")
+      let gone = start.from.map { "\($0.id)" } ?? "what came after it"
+      return (.rolledBack, "\(gone) was taken back by \(by); \(release) is live again")
     case .live: return (.rolloutFinished, "\(release) is live")
+    case .rolledBack where start.kind == .rollback, .aborted where start.kind == .rollback,
+      .superseded where start.kind == .rollback:
+      let stays = start.from.map { "; \($0.id) stays live" } ?? ""
+      return (.rolloutFinished, "Going back to \(release) was given up\(stays)\(why)")
     case .rolledBack: return (.rolledBack, "\(release) was taken back\(why)")
     case .aborted: return (.rolledBack, "\(release) was aborted\(why)")
     case .superseded: return (.rolledBack, "\(release) gave way to a newer one\(why)")
@@ -230,10 +243,13 @@ struct NoticeScribe: Sendable {
       notice.environment = EnvironmentName(parts[1])
       notice.service = ServiceName(parts[2])
     }
-    notice.release = start.to.id
-    notice.previousRelease = start.from?.id
-    notice.commit = start.to.commit
-    notice.author = catalogue.record(of: start.to.id)?.acceptance.commit.author
+    // Whoever goes back says something of the release that goes.
+    let isBack = start.kind == .rollback
+    let subject = isBack ? start.from ?? start.to : start.to
+    notice.release = subject.id
+    notice.previousRelease = isBack ? start.to.id : start.from?.id
+    notice.commit = subject.commit
+    notice.author = catalogue.record(of: subject.id)?.acceptance.commit.author
     return notice
   }
 
@@ -289,5 +305,8 @@ extension ChannelSpec {
 extension NoticeSelection {
   /// What is shown beside a commit.
   static let forge = NoticeSelection(
-    kinds: [.commitAccepted, .rolloutBegan, .rolloutFinished, .rolledBack, .gateFailed, .incident])
+    kinds: [
+      .commitAccepted, .releaseBuilt, .commitDropped, .rolloutBegan, .rolloutFinished, .rolledBack,
+      .gateFailed, .incident,
+    ])
 }

@@ -61,7 +61,7 @@ public struct WebhookServer: Service {
     router.post("**") { request, _ in await answer(request) }
     router.post("/") { request, _ in await answer(request) }
     let application = Application(
-      router: router,
+      router: router, server: .http1(configuration: .init(idleTimeout: .seconds(10))),
       configuration: ApplicationConfiguration(
         address: .hostname(host, port: port), serverName: nil,
         availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionLimit)),

@@ -16,7 +16,8 @@ public struct ChannelSpec: Hashable, Codable, Sendable {
 
   /// The kinds of events that there are, as files write them.
   public static let knownEvents = [
-    "commit-accepted", "rollout-began", "rollout-finished", "rolled-back", "waiting-for-approval",
+    "commit-accepted", "release-built", "commit-dropped", "rollout-began", "rollout-finished",
+    "rolled-back", "waiting-for-approval",
     "frozen", "overridden", "gate-failed", "incident", "late-regression", "advisory-hit",
   ]
 

@@ -38,10 +38,10 @@ struct ForgeSender: ChannelSender {
     let context = (["segue"] + (place.isEmpty ? ["pipeline"] : place)).joined(separator: "/")
     let state: CommitStatus.State =
       switch notice.kind {
-      case .commitAccepted, .rolloutBegan, .waitingForApproval, .frozen: .pending
-      case .rolloutFinished, .overridden: .success
+      case .commitAccepted, .rolloutBegan, .waitingForApproval, .frozen, .overridden: .pending
+      case .rolloutFinished, .releaseBuilt: .success
       case .rolledBack, .gateFailed, .lateRegression, .advisoryHit: .failure
-      case .incident: .error
+      case .incident, .commitDropped: .error
       }
     return CommitStatus(state: state, context: context, text: notice.text, link: notice.link)
   }

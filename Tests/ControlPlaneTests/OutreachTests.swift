@@ -80,6 +80,33 @@ import Testing
     #expect(Set(postman.notices("chat").map(\.id)).count == postman.notices("chat").count)
   }
 
+  @Test func whoGoesBackSaysWhatGoes() async throws {
+    let postman = Postman()
+    var every = Self.chat
+    every.events = ChannelSpec.knownEvents
+    let stage = Self.stage([every], postman)
+    let source = stage.source
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("r-1 is live") { try await plane.settled("web") == "r-1" }
+      let second = source.add(2)
+      try await until("r-2 is live") { try await plane.settled("web") == "r-2" }
+      _ = try await plane.rollback(RollbackRequest(who: "ana"))
+      try await until("it is told") { postman.kinds("chat").last == .rolledBack }
+      let last = try #require(postman.notices("chat").last)
+      #expect(last.release == "r-2")
+      #expect(last.previousRelease == "r-1")
+      #expect(last.commit == second.id)
+      #expect(last.text == "r-2 was taken back by ana; r-1 is live again")
+      #expect(
+        postman.kinds("chat") == [
+          // Of the first commit nobody knows at first whom to tell.
+          .releaseBuilt, .rolloutBegan, .rolloutFinished, .commitAccepted, .releaseBuilt,
+          .rolloutBegan, .rolloutFinished, .rolloutBegan, .rolledBack,
+        ])
+    }
+  }
+
   /// Wherever it is cut off, nothing is lost, and nothing is promised twice.
   @Test(arguments: [1, 4, 8, 12, 16, 20, 24, 28])
   func aControlPlaneThatDiesLosesNoNotice(after events: Int) async throws {

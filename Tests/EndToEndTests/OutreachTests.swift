@@ -173,6 +173,7 @@ import Testing
           .map(\.body)
         #expect(told.first?.contains("\"state\":\"pending\"") == true, "\(told)")
         #expect(told.last?.contains("\"state\":\"success\"") == true, "\(told)")
+        #expect(told.contains { $0.contains("segue/production/web") })
       }
     }
   }
