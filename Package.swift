@@ -183,6 +183,7 @@ let package = Package(
         "CLinux", "SpecFile", "SQLiteJournal", "EvidenceStore", "Provenance", "PipelineRunner",
         "ProcessPlatform", "HTTPProbe", "CertificateIssuing", "MetricSources", "Proxy",
         "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
+        "Notifications", "ForgeLink", "WebhookSigning",
         argumentParser, logging, lifecycle, unixSignals,
       ],
       swiftSettings: strict),
@@ -325,7 +326,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "segue", "segue-load",
+        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "ReceiverProcess",
+        "segue", "segue-load",
       ],
       swiftSettings: strict),
   ]

@@ -158,6 +158,7 @@ enum Streams {
   static let machine: StreamID = "machine"
   static let drift: StreamID = "drift"
   static let people: StreamID = "people"
+  static let notices: StreamID = "notices"
   static let servicePrefix = "service/"
   static let targetPrefix = "target/"
   static func pipeline(_ id: PipelineID) -> StreamID { StreamID(pipelinePrefix + id.rawValue) }

@@ -24,6 +24,8 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var people: PeopleSpec?
   /// What the evidence about a commit must come to.
   public var gates: GatesSpec?
+  /// Who is told what happens, and which commits are taken; `nil`: nobody, and all.
+  public var outreach: OutreachSpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
@@ -31,7 +33,8 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
     supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil,
     people: PeopleSpec? = nil,
-    gates: GatesSpec? = nil
+    gates: GatesSpec? = nil,
+    outreach: OutreachSpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -44,6 +47,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.authority = authority
     self.people = people
     self.gates = gates
+    self.outreach = outreach
   }
 
   public init(from decoder: any Decoder) throws {
@@ -60,6 +64,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     authority = try fields.decodeIfPresent(AuthoritySpec.self, forKey: .authority)
     people = try fields.decodeIfPresent(PeopleSpec.self, forKey: .people)
     gates = try fields.decodeIfPresent(GatesSpec.self, forKey: .gates)
+    outreach = try fields.decodeIfPresent(OutreachSpec.self, forKey: .outreach)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {

@@ -83,6 +83,7 @@ struct SpecBuilder {
     let supersedes = deploy?["supersede"].flatMap { boolean($0) }
     let cost = fields["cost"].flatMap { self.cost($0) }
     let authority = fields["tls"].flatMap { self.authority($0) }
+    let outreach = self.outreach(fields)
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
     let gates = fields["gates"].flatMap { self.gates($0, over: steps) }
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
@@ -104,7 +105,7 @@ struct SpecBuilder {
       pipeline: steps, services: services.all.map(\.spec),
       environments: environments?.map(\.spec) ?? [EnvironmentSpec(name: "production")],
       supersedes: supersedes ?? false, cost: cost, authority: authority, people: people,
-      gates: gates)
+      gates: gates, outreach: outreach)
   }
 
   private mutating func cost(_ entry: YAMLEntry) -> CostSpec? {

@@ -48,8 +48,8 @@ enum SpecKeys {
           What the evidence about a commit must come to. All that stops a commit is listed together.
           """,
         example: "{ security: { block: high } }", otherNames: ["quality", "checks"]),
-    ] + people,
-    planned: ["policy", "notify", "platform", "router", "analysis"],
+    ] + people + outreachKeys,
+    planned: ["platform", "router", "analysis"],
     misplaced: [
       ("windows", "put them under the environment: `environments: { production: { windows: … } }`"),
       ("approval", "put it under the environment: `environments: { production: { approval: … } }`"),

@@ -11,6 +11,8 @@ public enum SpecLimits {
   public static let services = 100
   public static let steps = 200
   public static let environments = 20
+  /// Ways to tell people what happens.
+  public static let channels = 50
   /// Steps of one canary.
   public static let canarySteps = 20
   /// Thousandths of the traffic: a part of it, neither nothing nor everything.

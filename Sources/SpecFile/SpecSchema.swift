@@ -74,6 +74,11 @@ public enum SpecSchema {
     case .urlPath: pattern(TextRules.urlPathPattern)
     case .secureAddress: pattern(TextRules.secureAddressPattern)
     case .email: pattern(TextRules.emailPattern)
+    case .emailList: list(.object(pattern(TextRules.emailPattern)))
+    case .apiAddress: pattern(TextRules.apiAddressPattern)
+    case .secret: pattern(TextRules.secretPattern)
+    case .repository: pattern(TextRules.repositoryPattern)
+    case .branchPattern: [("type", .string("string")), ("minLength", .integer(1))]
     case .machineFile: pattern(TextRules.machineFilePattern)
     case .nameList: list(.object(pattern(TextRules.namePattern)))
     case .personList: list(.object(pattern(TextRules.personPattern)))

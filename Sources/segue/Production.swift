@@ -57,6 +57,8 @@ struct Production: Composition {
     world.papers = ReleaseNotary(
       key: try SigningKey.open(directory: options.state), builder: Self.builderName,
       version: segueVersion)
+    let outreach = Outreach(options, source: source, logger: logger)
+    outreach.join(&world)
     let controlPlane = ControlPlane(
       world: world,
       settings: await settings(options, source)
@@ -77,7 +79,8 @@ struct Production: Composition {
         .init(
           service: Housekeeping(platform: platform, migrations: migrations, logger: logger)),
         .init(service: EvidenceKeeping(store: history, logger: logger)),
-      ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
+      ] + outreach.services(for: controlPlane), gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: Self.quiet)
     configuration.maximumGracefulShutdownDuration = Self.shutdownPatience
     try await ServiceGroup(configuration: configuration).run()
     ServiceManager.notify("STOPPING=1")
@@ -260,6 +263,10 @@ struct Production: Composition {
     // what this process is for.
     SocketKeeper.serve(3)
   }
+
+  // MARK: Pushes
+
+  func judge(_ push: PushedRefs) async throws -> PushJudgement { try await PushJudge(push).judge() }
 
   // MARK: Down
 
