@@ -46,7 +46,7 @@ import Testing
       try await segue.start()
       let frozen = try await segue.cli("freeze", "--reason", "the trade fair is on")
       #expect(frozen.status == 0, "\(frozen.all)")
-      #expect(frozen.all.contains("freeze-1: no rollout starts in every environment"))
+      #expect(frozen.all.contains("freeze-1: no rollout starts in any environment"))
 
       let held = try await segue.push()
       #expect(
