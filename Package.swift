@@ -173,7 +173,7 @@ let package = Package(
       name: "Commands",
       dependencies: [
         "SegueModel", "RolloutEngine", "CanaryAnalysis", "SimulationKit", "ControlProtocol",
-        "ControlClient", "SpecFile", argumentParser,
+        "ControlClient", "SpecFile", "AnalysisImport", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -181,7 +181,7 @@ let package = Package(
       dependencies: [
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "SecretMasking",
         "CLinux", "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
-        "CertificateIssuing",
+        "CertificateIssuing", "MetricSources",
         "Proxy", "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
         argumentParser, logging, lifecycle, unixSignals,
       ],
@@ -307,7 +307,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CommandsTests",
-      dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
+      dependencies: [
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "ControlProtocol", "Commands", "SpecFile",
+        "AnalysisImport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MetricSourcesTests",

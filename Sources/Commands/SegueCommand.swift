@@ -107,7 +107,10 @@ struct Segue: ParsableCommand {
     version: segueVersion,
     groupedSubcommands: [
       CommandGroup(
-        name: "Begin", subcommands: [InitCommand.self, UpCommand.self, DoctorCommand.self]),
+        name: "Begin",
+        subcommands: [
+          InitCommand.self, UpCommand.self, DoctorCommand.self, ImportCommand.self,
+        ]),
       CommandGroup(
         name: "Change what is live",
         subcommands: [

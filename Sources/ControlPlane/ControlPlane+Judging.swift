@@ -10,6 +10,8 @@ struct LiveWatch {
   var memory = TrafficMemory()
   var judge: LiveJudge?
   var bake: Bake?
+  /// When each metric is asked for next.
+  var nextLooks: [String: Instant] = [:]
 
   /// A release that has all of the traffic, and is watched a while longer.
   struct Bake {
@@ -37,19 +39,28 @@ extension ControlPlane {
       let block = report.flatMap {
         watch.memory.add($0, at: now, isSteady: state.rollout == nil)
       }
-      let verdict = await judge(state, report, &watch, at: now)
+      // Nothing waits between the reading of the watch and its writing: metrics come in beside this.
+      let isNew = watch.judge?.rollout != state.rollout?.id
+      let verdict = judge(state, report, &watch, at: now)
       let finding = block.flatMap {
         watch.bake?.watch.add(requests: $0.requests, errors: $0.errors)
       }
       watches[key] = watch
-      if let verdict, let rollout = state.rollout { await act(on: verdict, rollout, controller) }
+      if isNew, let judge = watch.judge, let rollout = state.rollout {
+        await announce(judge, rollout, key, watch.memory)
+      }
+      if let verdict, let rollout = state.rollout, let judge = watch.judge,
+        let word = Self.word(verdict, judge)
+      {
+        await tell(word, rollout, controller)
+      }
       if let finding { await act(on: finding, controller) }
     }
   }
 
   private func judge(
     _ state: ServiceState, _ report: ServiceReport?, _ watch: inout LiveWatch, at now: Instant
-  ) async -> CanaryVerdict? {
+  ) -> CanaryVerdict? {
     if let judge = watch.judge, judge.rollout != state.rollout?.id {
       watch.judge = nil
       beginBaking(state, after: judge, &watch)
@@ -59,7 +70,6 @@ extension ControlPlane {
     if watch.judge == nil {
       watch.judge = LiveJudge(
         rollout, after: watch.memory.blocks, answered: Self.answered(report, rollout.from, state))
-      if let judge = watch.judge { await announce(judge, rollout, state.key, watch.memory) }
     }
     let verdict = watch.judge?.sample(report, at: now)
     judgements[rollout.id] = watch.judge?.line
@@ -91,16 +101,18 @@ extension ControlPlane {
       commit: rollout.to.commit, at: world.time.now())
   }
 
-  /// Bad takes the rollout back at once; good ends a hold that waits for it.
-  private func act(
-    on verdict: CanaryVerdict, _ rollout: Rollout, _ controller: ServiceController
-  ) async {
-    let word: Verdict
+  /// What the engine is told, if there is something to tell.
+  private static func word(_ verdict: CanaryVerdict, _ judge: LiveJudge) -> Verdict? {
+    if let broken = judge.brokenBound { return .bad(broken) }
     switch verdict {
-    case .bad: word = .bad(verdict.description)
-    case .good: word = .good(verdict.description)
-    case .notEnoughEvidence: return
+    case .bad: return .bad(verdict.description)
+    case .good: return judge.unknownBound == nil ? .good(verdict.description) : nil
+    case .notEnoughEvidence: return nil
     }
+  }
+
+  /// Bad takes the rollout back at once; good ends a hold that waits for it.
+  private func tell(_ word: Verdict, _ rollout: Rollout, _ controller: ServiceController) async {
     do {
       try await controller.submit(.judge(rollout.id, stage: rollout.stage, word))
     } catch {

@@ -159,6 +159,7 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchRouter() }
       group.addTask { await self.watchDrift() }
       group.addTask { await self.keepCertificates() }
+      group.addTask { await self.watchMetrics() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()

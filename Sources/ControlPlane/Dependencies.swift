@@ -17,6 +17,8 @@ public struct Dependencies: Sendable {
   public var time: any TimeSource
   /// `nil`: the router has its certificates from elsewhere.
   public var certificates: (any CertificateKeeping)?
+  /// Where a watched metric comes from; `nil`: none can be had.
+  public var metricSource: (@Sendable (MetricSpec) -> any MetricSource)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
   /// The time zones that windows and freezes go by.
   public var zones: ZoneLibrary

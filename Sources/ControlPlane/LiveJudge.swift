@@ -1,5 +1,6 @@
 import CanaryAnalysis
 import ControlProtocol
+import Ports
 import RolloutEngine
 import SegueModel
 
@@ -15,6 +16,7 @@ struct LiveJudge {
   private let baseline: ReleaseID
   private var judge: ReleaseJudge
   private var history = EvidenceHistory()
+  private var bounds: [String: BoundWatch] = [:]
   /// What the evidence said last.
   private(set) var verdict: CanaryVerdict?
 
@@ -27,7 +29,7 @@ struct LiveJudge {
     _ rollout: Rollout, after blocks: [TrafficHistory.Count], answered: [TrafficHistory.Count]
   ) {
     guard rollout.kind == .deploy, !rollout.isGoingBack, let from = rollout.from,
-      let analysis = rollout.to.spec.analysis, !analysis.watch.isEmpty
+      let analysis = rollout.to.spec.analysis, analysis.judges
     else { return nil }
     self.rollout = rollout.id
     release = rollout.to.id
@@ -38,6 +40,9 @@ struct LiveJudge {
       instances: (rollout.to.spec.instances, from.spec.instances))
     self.settings = settings
     judge = ReleaseJudge(settings: settings)
+    for metric in analysis.metrics ?? [] {
+      bounds[metric.name] = metric.bound.map { BoundWatch($0, every: metric.interval) }
+    }
   }
 
   /// Takes in what the router reports; `nil`: it says nothing of the service.
@@ -57,6 +62,43 @@ struct LiveJudge {
     return verdict
   }
 
+  /// Takes in what a watched metric was, of the release that is judged and of the other.
+  mutating func observe(_ metric: String, _ own: MetricReading, _ other: MetricReading) {
+    guard bounds[metric] == nil else {
+      bounds[metric]?.take(own)
+      return
+    }
+    switch (own, other) {
+    case (.noData(let reason), _): judge.noData("the new release: \(reason)", metric: metric)
+    case (_, .noData(let reason)): judge.noData("the old release: \(reason)", metric: metric)
+    case (.value(let own), .value(let other)):
+      judge.observe(metric: metric, .values(canary: own, baseline: other))
+    case (.counts(let events, let bad), .counts(let eventsBefore, let badBefore)):
+      judge.observe(
+        metric: metric,
+        .rate(
+          PairedCounts(
+            canaryRequests: events, canaryErrors: bad, baselineRequests: eventsBefore,
+            baselineErrors: badBefore)))
+    case (.counts, _), (.value, _), (.histogram, _):
+      judge.noData("the two releases gave different kinds of answers", metric: metric)
+    }
+  }
+
+  /// The bound that the release has broken too often, in a sentence.
+  var brokenBound: String? {
+    bounds.sorted { $0.key < $1.key }.lazy.compactMap { name, bound in
+      bound.isBroken ? "\(name) is \(bound.latest), and \(bound.rule)" : nil
+    }.first
+  }
+
+  /// Why the release cannot be good yet, though nothing speaks against it.
+  var unknownBound: String? {
+    bounds.sorted { $0.key < $1.key }.lazy.compactMap { name, bound in
+      bound.isKept ? nil : "\(name): \(bound.latest)"
+    }.first
+  }
+
   /// For the receipt.
   var line: JudgementLine? { verdict.map { JudgementLine($0, history, settings) } }
 }
@@ -69,6 +111,15 @@ extension JudgeSettings {
     promotionLimit = max(promotionLimit, toleratedRatio * 1.6)
     alpha = Double(analysis.falseAlarms.value) / 1_000
     judgesLatency = analysis.watch.contains(.latency)
+    metrics = (analysis.metrics ?? []).filter { $0.bound == nil }.map { metric in
+      let tolerated = Double(metric.tolerance) / 100
+      return WatchedMetric(
+        name: metric.name,
+        kind: metric.source.isRate
+          ? .rate(toleratedRatio: 1 + tolerated)
+          : .value(
+            worse: metric.worse == .higher ? .higher : .lower, toleratedChange: tolerated))
+    }
     hold = analysis.hold
   }
 }

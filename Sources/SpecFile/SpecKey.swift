@@ -15,6 +15,8 @@ indirect enum SpecType: Sendable {
   case cores
   /// Thousandths of the traffic, written in per cent.
   case share(ClosedRange<Int>)
+  /// A number, perhaps with a point.
+  case number
   /// A number and a currency.
   case price
   /// A port, or a literal address with one.

@@ -348,7 +348,7 @@ extension SpecKeys {
   static let all = [
     root, deploy, cost, tls, acme, step, reports, service, listen, route, sticky, routeCertificate,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
-    requestCookie, shadow, recreate, deadlines, analysis, limits, migrate, environment, change,
-    approval, team, freeze, milestone,
+    requestCookie, shadow, recreate, deadlines, analysis, metric, limits, migrate, environment,
+    change, approval, team, freeze, milestone,
   ]
 }

@@ -22,6 +22,9 @@ public enum SpecLimits {
   public static let instances = 1...100
   public static let threshold = 1...100
   public static let surge = 0...100
+  public static let metrics = 16
+  public static let failures = 0...1_000
+  public static let metricInterval = Milliseconds.seconds(1)...Milliseconds.minutes(60)
   public static let bake = Milliseconds.seconds(1)...Milliseconds.minutes(24 * 60)
   /// Per cent.
   public static let tolerance = 0...1_000

@@ -157,6 +157,7 @@ public enum SpecReference {
     case .price: "a number with up to six digits after the point, and a currency: `0.04 EUR`"
     case .word(let words): words.map { "`\($0)`" }.joined(separator: " or ")
     case .headerName: "the name of a header field"
+    case .number: "a number, with at most six digits behind a point"
     case .wordList(let words):
       "a list of " + words.map { "`\($0)`" }.joined(separator: ", ")
     case .headerNameList: "a list of names of header fields"

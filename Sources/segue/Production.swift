@@ -6,6 +6,7 @@ import ControlServer
 import Foundation
 import HTTPProbe
 import Logging
+import MetricSources
 import PipelineRunner
 import Ports
 import ProcessPlatform
@@ -48,6 +49,7 @@ struct Production: Composition {
       options, journal, source, platform, migrations, supervisor.director, logger)
     let certificates = CertificateDesk(options, logger: logger)
     if options.tls != nil { world.certificates = certificates }
+    world.metricSource = Self.metricSource
     let controlPlane = ControlPlane(
       world: world,
       settings: await settings(options, source)
@@ -107,6 +109,17 @@ struct Production: Composition {
       releases: ContentReleaseStore(), platform: platform, migrations: migrations,
       director: director, probe: HTTPProbe(), time: SystemTime(), readSpec: Self.readSpec,
       zones: SystemZones.library, logger: logger)
+  }
+
+  private static func metricSource(_ metric: MetricSpec) -> any MetricSource {
+    switch metric.source {
+    case .prometheus(let address, let query):
+      PrometheusSource(address: address, kind: .value(query: query))
+    case .prometheusCounts(let address, let events, let bad):
+      PrometheusSource(address: address, kind: .counts(events: events, bad: bad))
+    case .json(let address, let path): JSONSource(address: address, path: path)
+    case .command(let line, let path): CommandSource(command: line, path: path)
+    }
   }
 
   private static func readSpec(_ bytes: [UInt8]) throws(PortError) -> ProjectSpec {

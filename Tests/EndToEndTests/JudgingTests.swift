@@ -189,4 +189,30 @@ import Testing
       #expect(await load.stop().failed == 0)
     }
   }
+
+  /// The command gives the release that is listed first 1, and any other 5.
+  @Test(arguments: [
+    ("tolerate: 20", "queue"), ("at-most: 3.5", "queue is 5.0, and must be at most 3.5"),
+  ])
+  func aReleaseThatIsWorseByAMetricOfOnesOwnIsTakenBack(_ rule: String, _ reason: String)
+    async throws
+  {
+    try await withInstallation { segue in
+      let known = segue.root + "/known"
+      let command = "grep -qx $SEGUE_VERSION \(known) && echo 1 || echo 5"
+      let app = Self.app(
+        strategy: "canary: { steps: [50%], hold: 10m }",
+        analysis: "metrics: { queue: { command: '\(command)', interval: 1s, \(rule) } }")
+      try await segue.makeRepository(app)
+      try await segue.start()
+      _ = try await segue.push()
+      let first = try #require(try await segue.decode(Receipt.self, "receipt").to)
+      try "\(first)\n".write(toFile: known, atomically: true, encoding: .utf8)
+      try await segue.commit("Let the queue grow", ["note.txt": "2"])
+      _ = try await segue.push()
+      let receipt = try await segue.decode(Receipt.self, "receipt")
+      #expect(receipt.outcome == .rolledBack)
+      #expect(receipt.reason?.contains(reason) ?? false, "\(receipt.reason ?? "")")
+    }
+  }
 }

@@ -75,6 +75,17 @@ import Testing
       root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
+    case "metric":
+      var metric = ["command": "./queue"]
+      let others = [
+        "prometheus": ["query": "up"], "json": ["path": "a"], "path": ["json": "http://a.test"],
+        "query": ["prometheus": "http://a.test"],
+        "events": ["prometheus": "http://a.test", "bad": "b"],
+        "bad": ["prometheus": "http://a.test", "events": "e"],
+      ]
+      if let other = others[name] { metric = other }
+      metric[name] = value
+      service["analysis"] = "{ metrics: { queue: \(flow(metric)) } }"
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
     case "acme": root["tls"] = "{ acme: \(flow(["agree-to-terms": "true"], entry)) }"

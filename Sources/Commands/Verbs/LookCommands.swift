@@ -130,7 +130,7 @@ extension ReceiptCommand {
     do {
       try JudgementText.svg(judgement).write(toFile: path, atomically: true, encoding: .utf8)
     } catch {
-      throw ControlError(.failed, "\(path) cannot be written", causes: ["\(error)"])
+      throw ControlError(.failed, "\(path) cannot be written", causes: [error.localizedDescription])
     }
   }
 }
