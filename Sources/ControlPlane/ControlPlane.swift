@@ -149,6 +149,7 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchRouter() }
       group.addTask { await self.watchDrift() }
       group.addTask { await self.keepCertificates() }
+      group.addTask { await self.watchAdvisories() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()

@@ -346,7 +346,8 @@ extension SpecKeys {
 
   /// Every section, in the order of the reference.
   static let all = [
-    root, deploy, cost, tls, acme, step, reports, service, listen, route, sticky, routeCertificate,
+    root, deploy, cost, tls, acme, step, reports, gates, testsGate, coverageGate, securityGate,
+    service, listen, route, sticky, routeCertificate,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
     requestCookie, shadow, recreate, deadlines, analysis, limits, migrate, environment, change,
   ]

@@ -320,6 +320,7 @@ struct Stage {
   /// Long, because the machine may be busy; short only where its end is what is tested.
   var ready = Milliseconds.seconds(60)
   var spec: ProjectSpec
+  var evidence: ScriptedEvidence?
 
   /// The same service under each name, with nothing special about it.
   init(
@@ -358,16 +359,18 @@ struct Stage {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let spec = spec
-    return ControlPlane(
-      world: Dependencies(
-        journal: journal, source: source, pipeline: pipeline, releases: pipeline,
-        platform: platform, migrations: migrations, director: platform, probe: platform,
-        time: SystemTime(), readSpec: { _ in spec }, logger: logger),
-      settings: ControlPlaneSettings(
-        version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
-        driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),
-        stateDirectory: "/nonexistent", sourceName: "test")
-    ) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
+    var world = Dependencies(
+      journal: journal, source: source, pipeline: pipeline, releases: pipeline,
+      platform: platform, migrations: migrations, director: platform, probe: platform,
+      time: SystemTime(), readSpec: { _ in spec }, logger: logger)
+    world.evidence = evidence?.desk
+    world.papers = evidence
+    var settings = ControlPlaneSettings(
+      version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
+      driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),
+      stateDirectory: "/nonexistent", sourceName: "test")
+    settings.advisoryInterval = Milliseconds(20)
+    return ControlPlane(world: world, settings: settings) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
   }
 
   /// Runs a control plane for as long as the body takes, then cuts it off as a crash would.

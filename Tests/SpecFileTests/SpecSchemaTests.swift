@@ -61,7 +61,7 @@ import Testing
   private static func file(_ id: String, _ name: String, _ value: String) -> String {
     let entry = "\(name): \(value)"
     var root = ["version": "1", "project": "shop", "pipeline": "[]", "services": "{}"]
-    root["pipeline"] = "[{ step: build, run: make }]"
+    root["pipeline"] = "[{ step: build, run: make, reports: { junit: a, coverage: b, sarif: c } }]"
     var service = ["run": "./web --port $PORT", "instances": "3", "health": "/up"]
     switch id {
     case "file": root[name] = value
@@ -72,6 +72,9 @@ import Testing
       root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
+    case "gates": root["gates"] = "{ \(entry) }"
+    case "gates-tests", "gates-coverage", "gates-security":
+      root["gates"] = "{ \(id.dropFirst("gates-".count)): { \(entry) } }"
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
     case "acme": root["tls"] = "{ acme: \(flow(["agree-to-terms": "true"], entry)) }"
