@@ -246,7 +246,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PipelineRunnerTests",
-      dependencies: ["SegueModel", "Ports", "SecretMasking", "PipelineRunner"],
+      dependencies: ["SegueModel", "Ports", "Evidence", "SecretMasking", "PipelineRunner"],
       swiftSettings: strict),
     .testTarget(
       name: "ForgeLinkTests",

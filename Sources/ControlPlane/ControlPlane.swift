@@ -165,6 +165,7 @@ public actor ControlPlane: Service {
       group.addTask { await self.keepCertificates() }
       group.addTask { await self.watchMetrics() }
       group.addTask { await self.keepOutreach() }
+      group.addTask { await self.watchAdvisories() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()

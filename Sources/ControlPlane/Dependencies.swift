@@ -67,6 +67,8 @@ public struct ControlPlaneSettings: Sendable {
   public var driftInterval: Milliseconds
   /// How often the files of one release that is live are held against its manifest.
   public var verifyInterval: Milliseconds
+  /// How often the advisories are looked at for changes.
+  public var advisoryInterval = Milliseconds.minutes(1)
   public var stateDirectory: String
   /// As people name it: a path or URL.
   public var sourceName: String

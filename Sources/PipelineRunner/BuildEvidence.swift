@@ -84,7 +84,8 @@ public struct BuildEvidence: EvidenceReader {
   // MARK: Reports
 
   private func read(
-    _ step: StepSpec, of run: PipelineRun, _ tracked: Set<String>, into evidence: inout CommitEvidence
+    _ step: StepSpec, of run: PipelineRun, _ tracked: Set<String>,
+    into evidence: inout CommitEvidence
   ) throws(PortError) {
     var attempts: [TestsGate.Attempt] = []
     var last: (kept: KeptReports, directory: String)?
@@ -179,7 +180,8 @@ public struct BuildEvidence: EvidenceReader {
     guard run.spec.gates?.security?.advisories != nil else { return }
     for path in tracked {
       let name = path.split(separator: "/").last.map(String.init) ?? path
-      guard ComponentList.isLockFile(named: name), let bytes = SmallFile.read("\(run.directory)/\(path)", limit: Self.lockFileLimit)
+      guard ComponentList.isLockFile(named: name),
+        let bytes = SmallFile.read("\(run.directory)/\(path)", limit: Self.lockFileLimit)
       else { continue }
       do throws(ReportFailure) {
         guard let list = try ComponentList.lockFile(named: name, bytes) else { continue }

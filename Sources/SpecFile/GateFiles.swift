@@ -112,7 +112,8 @@ extension SpecBuilder {
     }
     guard let entry = entries.first(where: { $0.key == key }) else {
       if entries.isEmpty {
-        error(at: root.span, "the file has no `\(key)`", hint: "write `\(key):` and a list under it")
+        error(
+          at: root.span, "the file has no `\(key)`", hint: "write `\(key):` and a list under it")
       }
       return []
     }
@@ -142,10 +143,14 @@ extension SpecBuilder {
 
   /// The moment at which the day that `expires` names has ended.
   fileprivate mutating func day(_ fields: Fields) -> Instant? {
-    guard let entry = fields["expires"], let text = text(entry, emptyHint: "write 2030-01-31") else {
+    guard let entry = fields["expires"], let text = text(entry, emptyHint: "write 2030-01-31")
+    else {
       return nil
     }
-    guard text.utf8.count == 10, let begin = Instant(rfc3339: text + "T00:00:00Z") else {
+    // The round trip refuses days that no month has.
+    guard text.utf8.count == 10, let begin = Instant(rfc3339: text + "T00:00:00Z"),
+      begin.rfc3339.hasPrefix(text)
+    else {
       error(
         at: entry.valueSpan, "\(Printable.quoted(text)) is not a day",
         hint: "write the last day on which it holds like `2030-01-31`")

@@ -346,8 +346,9 @@ extension SpecKeys {
 
   /// Every section, in the order of the reference.
   static let all = [
-    root, deploy, cost, tls, acme, step, reports, service, listen, route, sticky, routeCertificate,
-    notify, notifyWebhook, notifyEvents, notifyMail, policy, tracker, forge,
+    root, deploy, cost, tls, acme, step, reports, gates, testsGate, coverageGate, securityGate,
+    notify, notifyWebhook, notifyEvents, notifyMail, policy, tracker, forge, service, listen, route,
+    sticky, routeCertificate,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
     requestCookie, shadow, recreate, deadlines, analysis, metric, limits, migrate, environment,
     change, approval, team, freeze, milestone,

@@ -35,6 +35,21 @@ public enum SpecSchema {
     return .object([("description", .string(description))] + members(key.type))
   }
 
+  private static func whole(_ range: ClosedRange<Int>) -> [(String, JSONText)] {
+    [
+      ("type", .string("integer")), ("minimum", .integer(range.lowerBound)),
+      ("maximum", .integer(range.upperBound)),
+    ]
+  }
+
+  private static var cores: [(String, JSONText)] {
+    [
+      ("type", .string("number")),
+      ("minimum", .number(CoresText.render(SpecLimits.cpu.lowerBound))),
+      ("maximum", .number(CoresText.render(SpecLimits.cpu.upperBound))),
+    ]
+  }
+
   private static func members(_ type: SpecType) -> [(String, JSONText)] {
     switch type {
     case .version: [("const", .integer(1))]
@@ -43,19 +58,10 @@ public enum SpecSchema {
     // A command that looks like a number or like `true` is still a command.
     case .command: pattern("\\S", types: plainTypes)
     case .boolean: [("type", .string("boolean"))]
-    case .integer(let range):
-      [
-        ("type", .string("integer")), ("minimum", .integer(range.lowerBound)),
-        ("maximum", .integer(range.upperBound)),
-      ]
+    case .integer(let range): whole(range)
     case .duration: pattern(DurationText.pattern)
     case .size: pattern(SizeText.pattern)
-    case .cores:
-      [
-        ("type", .string("number")),
-        ("minimum", .number(CoresText.render(SpecLimits.cpu.lowerBound))),
-        ("maximum", .number(CoresText.render(SpecLimits.cpu.upperBound))),
-      ]
+    case .cores: cores
     case .share: share
     case .price: pattern(PriceText.pattern)
     case .address:

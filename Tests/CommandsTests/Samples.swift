@@ -65,7 +65,7 @@ enum Samples {
     ], waiting: [held])
 
   static let gates = GateReply(
-    commit: commit, passes: false, verdict: "1a2b3c4d5e6f is stopped by tests, security.",
+    commit: commit, passes: false, verdict: "1a2b3c4d5e6f is stopped by tests.",
     record: GateRecord(
       answers: [
         GateResult(

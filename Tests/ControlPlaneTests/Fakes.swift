@@ -341,6 +341,7 @@ struct Stage {
   var outreach: (any OutreachKeeping)?
   var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
   var pollInterval = Milliseconds(10)
+  var evidence: ScriptedEvidence?
 
   /// The same service under each name, with nothing special about it.
   init(
@@ -385,13 +386,16 @@ struct Stage {
       time: time, readSpec: { _ in spec }, logger: logger)
     world.outreach = outreach
     world.issue = issue
-    return ControlPlane(
-      world: world,
-      settings: ControlPlaneSettings(
-        version: "test", project: "shop", deployBranch: "main", pollInterval: pollInterval,
-        driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),
-        stateDirectory: "/nonexistent", sourceName: "test")
-    ) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
+    world.evidence = evidence?.desk
+    world.papers = evidence
+    var settings = ControlPlaneSettings(
+      version: "test", project: "shop", deployBranch: "main", pollInterval: pollInterval,
+      driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),
+      stateDirectory: "/nonexistent", sourceName: "test")
+    settings.advisoryInterval = Milliseconds(20)
+    return ControlPlane(world: world, settings: settings) {
+      ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0)
+    }
   }
 
   /// Runs a control plane for as long as the body takes, then cuts it off as a crash would.

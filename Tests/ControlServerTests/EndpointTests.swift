@@ -24,7 +24,8 @@ import Testing
       expectEqual(
         try await client.calendarFeed(nil), "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
       #expect(try await client.gates("1a2b").record.failing.map(\.gate) == ["tests"])
-      #expect(try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
+      #expect(
+        try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
     }
     #expect(
       api.questions == [

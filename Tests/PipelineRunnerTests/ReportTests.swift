@@ -1,3 +1,4 @@
+import Evidence
 import Foundation
 import Ports
 import SegueModel
@@ -74,6 +75,45 @@ import Testing
       result.steps["test"]?.tests
         == TestSummary(
           passed: 1, failed: 1, failures: [TestFailure(test: "C.b", message: "wanted ***")]))
+  }
+
+  @Test(arguments: [
+    (ReportSpec(coverage: ["lcov.info"]), "the report lcov.info is missing"),
+    (ReportSpec(sarif: ["a.sarif"]), "the report a.sarif is missing"),
+    (ReportSpec(sbom: ["b.json"]), "the report b.json is missing"),
+  ])
+  func aPromiseOfAnyKindIsKept(reports: ReportSpec, refusal: String) async throws {
+    let bench = try Bench()
+    let result = try await bench.run(StepSpec(name: "s", run: "true", reports: reports))
+    #expect(result.steps["s"]?.outcome == .refused(refusal))
+  }
+
+  @Test func aStepWhoseTestsFailedRunsAgainWhenItMayAndBothAttemptsAreKept() async throws {
+    var bench = try Bench()
+    try await shell(
+      "git init -q -b main shop; cd shop; echo 1 > a; git add -A; git commit -qm one",
+      in: bench.directory.path)
+    let repository = "\(bench.directory.path)/shop"
+    let source = LocalSource(
+      path: repository, cacheDirectory: "\(bench.directory.path)/cache",
+      environment: testEnvironment)
+    bench.source = source
+    let command =
+      "if [ -e once ]; then echo '\(Self.passing)' > r.xml; else touch once; "
+      + "echo '\(Self.failing)' > r.xml; exit 1; fi"
+    var run = bench.pipeline([
+      StepSpec(name: "s", run: command, reports: ReportSpec(junit: ["r.xml"]))
+    ])
+    run.spec.gates = GatesSpec(tests: TestsGateSpec(retries: 1))
+    run.commit = try await source.resolve("main")
+    let result = try await bench.run(run)
+    #expect(result.steps["s"]?.outcome == .passed)
+    #expect(result.steps["s"]?.tests?.flaky == 1)
+    let evidence = try await BuildEvidence(environment: testEnvironment)
+      .evidence(of: run, comparedWith: [])
+    #expect(evidence.tests["s"]?.map(\.cases.count) == [2, 1])
+    #expect(evidence.base == nil)
+    #expect(evidence.diff.files.map(\.newPath) == ["a"], "all of it is new")
   }
 
   @Test(arguments: [

@@ -57,11 +57,24 @@ import Testing
     )
   }
 
+  /// A metric with this key, and with what goes with it.
+  private static func metric(_ name: String, _ value: String) -> String {
+    let others = [
+      "prometheus": ["query": "up"], "json": ["path": "a"], "path": ["json": "http://a.test"],
+      "query": ["prometheus": "http://a.test"],
+      "events": ["prometheus": "http://a.test", "bad": "b"],
+      "bad": ["prometheus": "http://a.test", "events": "e"],
+    ]
+    var metric = others[name] ?? ["command": "./queue"]
+    metric[name] = value
+    return flow(metric)
+  }
+
   /// A file in which only this key of this section is interesting.
   private static func file(_ id: String, _ name: String, _ value: String) -> String {
     let entry = "\(name): \(value)"
     var root = ["version": "1", "project": "shop", "pipeline": "[]", "services": "{}"]
-    root["pipeline"] = "[{ step: build, run: make }]"
+    root["pipeline"] = "[{ step: build, run: make, reports: { junit: a, coverage: b, sarif: c } }]"
     if ["milestone", "approval"].contains(id) {
       root["teams"] = "{ product: { members: [ana, li] }, security: { members: [bo, mo] } }"
     }
@@ -75,17 +88,10 @@ import Testing
       root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
-    case "metric":
-      var metric = ["command": "./queue"]
-      let others = [
-        "prometheus": ["query": "up"], "json": ["path": "a"], "path": ["json": "http://a.test"],
-        "query": ["prometheus": "http://a.test"],
-        "events": ["prometheus": "http://a.test", "bad": "b"],
-        "bad": ["prometheus": "http://a.test", "events": "e"],
-      ]
-      if let other = others[name] { metric = other }
-      metric[name] = value
-      service["analysis"] = "{ metrics: { queue: \(flow(metric)) } }"
+    case "metric": service["analysis"] = "{ metrics: { queue: \(metric(name, value)) } }"
+    case "gates": root["gates"] = "{ \(entry) }"
+    case "gates-tests", "gates-coverage", "gates-security":
+      root["gates"] = "{ \(id.dropFirst("gates-".count)): { \(entry) } }"
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
     case "notify", "notify-webhook", "notify-events", "notify-mail", "policy", "tracker", "forge":

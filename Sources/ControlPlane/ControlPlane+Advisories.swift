@@ -1,0 +1,101 @@
+import ControlProtocol
+import Evidence
+import Logging
+import Ports
+import RolloutEngine
+import SegueModel
+
+/// What remembers which advisories the live releases were matched with.
+struct AdvisoryMemory {
+  /// The stamp of each directory.
+  var stamps: [String: String] = [:]
+  /// What was live at the last look.
+  var live: Set<ReleaseID> = []
+}
+
+/// A release can become vulnerable without anybody having changed it.
+extension ControlPlane {
+  private static let components = "components of "
+
+  /// Matches what is live whenever the advisories, or what is live, have changed.
+  func watchAdvisories() async {
+    guard let desk = world.evidence else { return }
+    var memory = AdvisoryMemory()
+    while !Task.isCancelled {
+      do throws(PortError) {
+        try await rematch(desk, &memory)
+        troubles["advisories"] = nil
+      } catch {
+        memory = AdvisoryMemory()
+        note("advisories", "\(error)")
+      }
+      try? await world.time.sleep(for: settings.advisoryInterval)
+    }
+  }
+
+  private func rematch(
+    _ desk: EvidenceDesk, _ memory: inout AdvisoryMemory
+  ) async throws(PortError) {
+    let live = await liveReleases()
+    var stamps: [String: String] = [:]
+    for release in live.keys {
+      guard let directory = security(of: release)?.advisories else { continue }
+      stamps[directory] = try await desk.advisories.stamp(of: directory)
+    }
+    guard stamps != memory.stamps || Set(live.keys) != memory.live else { return }
+    var found: [String: String] = [:]
+    for (id, places) in live.sorted(by: { $0.key < $1.key }) {
+      guard let security = security(of: id), let directory = security.advisories,
+        let release = catalogue.record(of: id)?.release,
+        let components = try await desk.history.components(of: id)
+      else { continue }
+      var gate = SecurityGate(
+        level: Severity(security.block), statements: components.statements)
+      gate.waivers = await waivers(of: release, security, desk)
+      let index = try await desk.advisories.advisories(in: directory)
+      let one = LiveComponents(
+        release: id.rawValue, places: places, people: [], components: components)
+      for incident in index.rematch([one], gate: gate, at: world.time.now()) {
+        found[Self.components + incident.release] =
+          "live in \(places.joined(separator: ", ")), and an advisory is about it: "
+          + Self.sentence(incident)
+      }
+    }
+    try await drift.settle(Self.components, found)
+    driftMemory.problems = await drift.open
+    memory = AdvisoryMemory(stamps: stamps, live: Set(live.keys))
+  }
+
+  /// Where each release is live.
+  private func liveReleases() async -> [ReleaseID: [String]] {
+    var live: [ReleaseID: [String]] = [:]
+    for (key, controller) in controllers.sorted(by: { $0.key < $1.key }) {
+      if let id = await controller.state.live?.id { live[id, default: []].append("\(key)") }
+    }
+    return live
+  }
+
+  private func security(of release: ReleaseID) -> SecurityGateSpec? {
+    catalogue.record(of: release)?.release?.spec.gates?.security
+  }
+
+  /// The waivers that the release came with; none when they cannot be read, which excuses nothing.
+  private func waivers(
+    of release: Release, _ security: SecurityGateSpec, _ desk: EvidenceDesk
+  ) async -> [Waiver] {
+    guard let path = security.waivers,
+      let bytes = try? await world.source.file(path, at: release.commit, limit: 256 * 1_024)
+    else { return [] }
+    return (try? desk.readWaivers(bytes, path)) ?? []
+  }
+
+  private static func sentence(_ incident: LiveIncident) -> String {
+    let shown = 3
+    let findings = incident.findings.prefix(shown).map { finding in
+      let fix = finding.fixedIn.map { "update it to \($0)" } ?? "there is no fixed version yet"
+      return "\(finding.id) in \(finding.place) (\(fix))"
+    }
+    let more = incident.findings.count - shown
+    return findings.joined(separator: "; ") + (more > 0 ? "; and \(more) more" : "")
+  }
+}

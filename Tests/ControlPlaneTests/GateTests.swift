@@ -1,0 +1,174 @@
+import ControlPlane
+import ControlProtocol
+import Evidence
+import Ports
+import SegueModel
+import Testing
+
+/// What the gates make of evidence, and what becomes of the commit.
+@Suite struct GateTests {
+  private static func stage() -> Stage {
+    var stage = Stage()
+    stage.evidence = ScriptedEvidence()
+    stage.spec.pipeline[0].reports = ReportSpec(
+      junit: ["a.xml"], coverage: ["lcov.info"], sarif: ["a.sarif"])
+    stage.spec.gates = GatesSpec(
+      tests: TestsGateSpec(quarantine: ".segue/quarantine.yaml"),
+      coverage: CoverageGateSpec(changedLines: Permille(800), neverFalls: true),
+      security: SecurityGateSpec(waivers: ".segue/waivers.yaml", advisories: "/advisories"))
+    return stage
+  }
+
+  private static func test(_ name: String, _ status: TestCase.Status) -> TestCase {
+    TestCase(
+      suite: "", className: "lib", name: name, status: status,
+      message: status == .failed ? "expected 2" : "")
+  }
+
+  private static let sound: CommitEvidence = {
+    var evidence = CommitEvidence()
+    evidence.tests["test"] = [TestsGate.Attempt(cases: [test("adds", .passed)])]
+    evidence.coverage = CoverageReport(files: ["a": .init(hits: [1: 1, 2: 1])])
+    return evidence
+  }()
+
+  enum Fault: CaseIterable {
+    case test, coverage, finding, advisory, missing
+
+    func apply(to evidence: inout CommitEvidence) {
+      switch self {
+      case .test:
+        evidence.tests["test"] = [TestsGate.Attempt(cases: [GateTests.test("adds", .failed)])]
+      case .coverage:
+        evidence.coverage = CoverageReport(files: ["a": .init(hits: [1: 1, 2: 0])])
+        evidence.diff = UnifiedDiff(files: [.init(oldPath: "a", newPath: "a", added: [2])])
+      case .finding:
+        evidence.findings = [SecurityFinding(id: "SQL1", severity: .high, place: "a:2")]
+      case .advisory:
+        evidence.components.components = [
+          Component(name: "left", version: "1.0", package: PackageURL("pkg:npm/left@1.0"))
+        ]
+      case .missing: evidence.problems[.sarif] = ["the report a.sarif is missing"]
+      }
+    }
+
+    var words: String {
+      switch self {
+      case .test: "1 of 1 test failed: lib.adds"
+      case .coverage: "not run: a:2"
+      case .finding: "SQL1"
+      case .advisory: "MAL-1"
+      case .missing: "the report a.sarif is missing"
+      }
+    }
+  }
+
+  private static let malicious = try? Advisory.read(
+    Array(
+      #"{"id":"MAL-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":"#.utf8)
+      + Array(#"{"ecosystem":"npm","name":"left"},"versions":["1.0"]}]}"#.utf8))
+
+  /// Each fault alone, and those together that can be.
+  @Test(arguments: Fault.allCases.map { [$0] } + [[.test, .coverage, .finding, .advisory]])
+  func eachFaultStopsACommitAndAllAreListedTogether(faults: [Fault]) async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    evidence.add(try #require(Self.malicious))
+    evidence.set(Self.sound)
+    let first = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      #expect(try await plane.fate(of: first.id)?.text.contains("is live") == true)
+      var bad = Self.sound
+      for fault in faults { fault.apply(to: &bad) }
+      evidence.set(bad)
+      let commit = stage.source.add(2)
+      let fate = try await plane.fate(of: commit.id)
+      let text = try #require(fate?.text)
+      for fault in faults { #expect(text.contains(fault.words), "\(text)") }
+      let reply = try await plane.gates(nil)
+      #expect(reply.commit.id == commit.id)
+      #expect(!reply.passes)
+      let explained = try await plane.explain(nil)
+      let failed = explained.answers.filter { $0.question.hasPrefix("gate ") && $0.result == .fail }
+      #expect(failed.allSatisfy { !$0.remedies.isEmpty })
+      #expect(failed.count == reply.record.failing.count)
+      evidence.set(Self.sound)
+      let clean = stage.source.add(3)
+      #expect(try await plane.fate(of: clean.id)?.text.contains("is live") == true)
+      #expect(evidence.bases == [first.id], "the refused commit is nothing to compare with")
+      #expect(evidence.batches.count == 3)
+    }
+    #expect(stage.journal.kinds.count { $0 == "gatesJudged" } == 3)
+  }
+
+  @Test func aWaiverExcusesAFindingUntilItEnds() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    var bad = Self.sound
+    Fault.finding.apply(to: &bad)
+    evidence.set(bad)
+    let later = Instant(milliseconds: SystemTime().now().milliseconds + 60_000)
+    evidence.set([Waiver(id: "SQL1", reason: "not reachable", owner: "ana", expires: later)])
+    let commit = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      #expect(try await plane.fate(of: commit.id)?.text.contains("is live") == true)
+      let security = try await plane.gates(nil).record.answers.first { $0.gate == "security" }
+      #expect(security?.warnings.count == 1, "it ends soon: \(String(describing: security))")
+      evidence.set([
+        Waiver(
+          id: "SQL1", reason: "not reachable", owner: "ana", expires: Instant(milliseconds: 1))
+      ])
+      let next = stage.source.add(2)
+      #expect(try await plane.fate(of: next.id)?.text.contains("SQL1") == true)
+    }
+  }
+
+  @Test func whatIsLiveIsMatchedAgainWhenAdvisoriesChange() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    var vulnerable = Self.sound
+    Fault.advisory.apply(to: &vulnerable)
+    evidence.set(vulnerable)
+    let commit = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      #expect(try await plane.fate(of: commit.id)?.text.contains("is live") == true)
+      #expect(try await plane.status().problems == [])
+      evidence.add(try #require(Self.malicious))
+      try await until("the live release is named") {
+        try await plane.status().problems.contains {
+          $0.contains("components of r-1") && $0.contains("MAL-1 in left 1.0")
+            && $0.contains("live in production/web")
+        }
+      }
+      #expect(try await plane.feedItems("drift").count == 1)
+    }
+  }
+
+  @Test func nothingIsAskedWhereNothingIsPromised() async throws {
+    var stage = Stage()
+    stage.evidence = ScriptedEvidence()
+    let commit = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      let fate = try await plane.fate(of: commit.id)
+      #expect(fate?.text.contains("is live") == true)
+      await #expect(throws: ControlError.self) { try await plane.gates(nil) }
+    }
+    #expect(!stage.journal.kinds.contains("gatesJudged"))
+  }
+
+  @Test func aReleaseWhosePaperIsNotBelievedIsNotRolledOut() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    evidence.set(Self.sound)
+    evidence.object("the provenance of the release was changed")
+    let commit = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      let fate = try await plane.fate(of: commit.id)
+      #expect(
+        fate?.text.contains("is not live: the provenance of the release was changed") == true)
+      #expect(stage.platform.running.isEmpty)
+      let answers = try await plane.explain(nil).answers
+      #expect(answers.first { $0.question == "provenance" }?.result == .fail)
+    }
+  }
+}
