@@ -96,7 +96,8 @@ let package = Package(
       name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "TransportSecurity", dependencies: ["COpenSSL"], swiftSettings: strict + hotPath),
     .target(
-      name: "SpecFile", dependencies: ["SegueModel", "Evidence", yams], swiftSettings: strict),
+      name: "SpecFile", dependencies: ["SegueModel", "Evidence", "ReleaseCalendar", yams],
+      swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
       swiftSettings: strict),
@@ -153,9 +154,8 @@ let package = Package(
     .target(
       name: "ControlPlane",
       dependencies: [
-        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Evidence", "Ports", "ControlProtocol",
-        crypto,
-        logging, lifecycle,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Evidence", "ReleaseCalendar", "Ports",
+        "ControlProtocol", crypto, logging, lifecycle,
       ],
       swiftSettings: strict),
     .target(name: "ControlProtocol", dependencies: ["SegueModel"], swiftSettings: core),
@@ -172,9 +172,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "RolloutEngine", "SimulationKit", "ControlProtocol", "ControlClient",
-        "SpecFile",
-        argumentParser,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "SimulationKit", "ControlProtocol",
+        "ControlClient", "SpecFile", "AnalysisImport", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -182,7 +181,7 @@ let package = Package(
       dependencies: [
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "SecretMasking",
         "CLinux", "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
-        "CertificateIssuing", "Notifications", "ForgeLink", "WebhookSigning",
+        "CertificateIssuing", "MetricSources", "Notifications", "ForgeLink", "WebhookSigning",
         "Proxy", "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
         argumentParser, logging, lifecycle, unixSignals,
       ],
@@ -309,7 +308,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CommandsTests",
-      dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
+      dependencies: [
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "ControlProtocol", "Commands", "SpecFile",
+        "AnalysisImport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MetricSourcesTests",

@@ -20,6 +20,8 @@ public actor ControlPlane: Service {
   nonisolated let board = TargetBoard()
   nonisolated let drift: DriftKeeper
   nonisolated let notices: NoticeKeeper
+  nonisolated let people: PeopleKeeper
+  nonisolated let gate: StartGate
   var controllers: [ServiceKey: ServiceController] = [:]
   var targets: [EnvironmentName: TargetController] = [:]
   var reports: [ServiceKey: ServiceReport] = [:]
@@ -31,14 +33,16 @@ public actor ControlPlane: Service {
   private var pipelineStorage: PipelineController?
   /// One controller of a kind is made at a time, so that none is made twice.
   private let making = SerialGate()
-  /// Of the rollouts that live traffic judges.
-  var judges: [ServiceKey: LiveJudge] = [:]
+  /// How live traffic judges each service.
+  var watches: [ServiceKey: LiveWatch] = [:]
+  var judgedAt: Instant?
+  nonisolated let judgements = JudgementBoard()
   /// What the rounds of ``watchDrift()`` need to remember.
   var driftMemory = DriftMemory()
   private let newControllers: AsyncStream<ServiceController>
   private let newController: AsyncStream<ServiceController>.Continuation
   private let convergence: AsyncStream<Void>
-  private let converge: AsyncStream<Void>.Continuation
+  let converge: AsyncStream<Void>.Continuation
   let proxyStatus: @Sendable () async -> ProxyStatus
 
   public init(
@@ -48,9 +52,13 @@ public actor ControlPlane: Service {
     self.world = world
     self.settings = settings
     self.proxyStatus = proxyStatus
-    receipts = ReceiptKeeper(world: world, catalogue: catalogue)
+    receipts = ReceiptKeeper(world: world, catalogue: catalogue, judgements: judgements)
     drift = DriftKeeper(world: world, feed: feed)
     notices = NoticeKeeper(world: world, catalogue: catalogue)
+    people = PeopleKeeper(world: world, feed: feed, catalogue: catalogue)
+    gate = StartGate(
+      zones: world.zones, time: world.time, people: people, catalogue: catalogue,
+      source: world.source, logger: world.logger)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
     (convergence, converge) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -81,6 +89,7 @@ public actor ControlPlane: Service {
     try await pipeline.recover()
     try await drift.recover()
     try await notices.recover()
+    try await people.recover()
     for name in try await recordedNames(Streams.targetPrefix) where name.count == 1 {
       _ = try await target(EnvironmentName(name[0]))
     }
@@ -134,7 +143,8 @@ public actor ControlPlane: Service {
     try await making.withTurn { () async throws(PortError) in
       if let known = targets[environment] { return known }
       let made = TargetController(
-        environment: environment, world: world, feed: feed, catalogue: catalogue, board: board)
+        environment: environment, world: world, feed: feed, catalogue: catalogue, board: board,
+        gate: gate)
       try await made.recover()
       targets[environment] = made
       return made
@@ -154,6 +164,7 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchDrift() }
       group.addTask { await self.keepCertificates() }
       group.addTask { await self.keepOutreach() }
+      group.addTask { await self.watchMetrics() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()

@@ -54,6 +54,11 @@ enum TargetEvent: Hashable, JournalEvent {
   case targetSet(TargetOrder)
   /// A person took the release back or aborted it: nothing is rolled out until the next commit.
   case targetCleared(by: String, reason: String)
+  /// Calendar or people do not let the rollout begin: why, and when it will begin by itself.
+  /// `needsPeople`: somebody has to say yes, and not only the time to come.
+  case startHeld(commit: CommitID, reason: String, next: Instant?, needsPeople: Bool?)
+  /// It begins in spite of the calendar.
+  case startOverridden(commit: CommitID, reason: String)
   /// The service's rollout is about to be ordered; `from` was live before it.
   case serviceBegan(service: ServiceName, from: ReleaseID?)
   /// One service failed: the others are taken back, those that need others first.
@@ -66,6 +71,8 @@ enum TargetEvent: Hashable, JournalEvent {
     switch self {
     case .targetSet: "targetSet"
     case .targetCleared: "targetCleared"
+    case .startHeld: "startHeld"
+    case .startOverridden: "startOverridden"
     case .serviceBegan: "serviceBegan"
     case .unwindingBegan: "unwindingBegan"
     case .commitSettled: "commitSettled"
@@ -146,6 +153,7 @@ enum Streams {
   static let machine: StreamID = "machine"
   static let drift: StreamID = "drift"
   static let notices: StreamID = "notices"
+  static let people: StreamID = "people"
   static let servicePrefix = "service/"
   static let targetPrefix = "target/"
   static func pipeline(_ id: PipelineID) -> StreamID { StreamID(pipelinePrefix + id.rawValue) }

@@ -61,6 +61,12 @@ public struct LocalSource: Source {
     try await mirrored().resolve(revision)
   }
 
+  public func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    try await mirrored().authors(after: earlier, upTo: commit, limit: limit)
+  }
+
   public func file(
     _ path: String, at commit: CommitID, limit: Int
   ) async throws(PortError) -> [UInt8]? {
@@ -112,6 +118,12 @@ public struct RemoteSource: Source {
 
   public func resolve(_ revision: String) async throws(PortError) -> Commit {
     try await mirrored().resolve(revision)
+  }
+
+  public func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    try await mirrored().authors(after: earlier, upTo: commit, limit: limit)
   }
 
   public func file(
@@ -197,6 +209,12 @@ public struct EmbeddedRemote: Source {
 
   public func resolve(_ revision: String) async throws(PortError) -> Commit {
     try await repository.resolve(revision)
+  }
+
+  public func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    try await repository.authors(after: earlier, upTo: commit, limit: limit)
   }
 
   public func file(

@@ -11,6 +11,11 @@ public protocol Source: Sendable {
   /// The contents of one file of a commit; `nil` when the commit has no such file. At most
   /// `limit` bytes; more is an error.
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]?
+  /// Who wrote the commits that lead up to `commit` and not to `earlier`, as `Name <address>`, those
+  /// whom a message names as co-authors included; each once, of the newest `limit` commits.
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String]
   /// Writes the exact files of `commit`, submodules and LFS objects included, into the new
   /// directory `directory`.
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError)

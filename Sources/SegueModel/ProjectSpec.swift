@@ -22,13 +22,15 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var authority: AuthoritySpec?
   /// Who is told what happens, and which commits are taken; `nil`: nobody, and all.
   public var outreach: OutreachSpec?
+  /// Who belongs together, and when nothing new may start; `nil`: the file says nothing of it.
+  public var people: PeopleSpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
     pipeline: [StepSpec] = [], services: [ServiceSpec],
     environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
     supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil,
-    outreach: OutreachSpec? = nil
+    outreach: OutreachSpec? = nil, people: PeopleSpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -40,6 +42,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.cost = cost
     self.authority = authority
     self.outreach = outreach
+    self.people = people
   }
 
   public init(from decoder: any Decoder) throws {
@@ -55,6 +58,7 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     cost = try fields.decodeIfPresent(CostSpec.self, forKey: .cost)
     authority = try fields.decodeIfPresent(AuthoritySpec.self, forKey: .authority)
     outreach = try fields.decodeIfPresent(OutreachSpec.self, forKey: .outreach)
+    people = try fields.decodeIfPresent(PeopleSpec.self, forKey: .people)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {
@@ -87,15 +91,22 @@ public struct EnvironmentSpec: Hashable, Codable, Sendable {
   public var isPromotedByHand: Bool
   /// What is different here, by service.
   public var services: [ServiceName: ServiceChange]
+  /// When rollouts may start here, as it is written; `nil`: at any time.
+  public var windows: [String]?
+  /// Whose yes a rollout needs here; `nil`: nobody's.
+  public var approval: ApprovalSpec?
 
   public init(
     name: EnvironmentName, after: EnvironmentName? = nil, isPromotedByHand: Bool = false,
-    services: [ServiceName: ServiceChange] = [:]
+    services: [ServiceName: ServiceChange] = [:], windows: [String]? = nil,
+    approval: ApprovalSpec? = nil
   ) {
     self.name = name
     self.after = after
     self.isPromotedByHand = isPromotedByHand
     self.services = services
+    self.windows = windows
+    self.approval = approval
   }
 
   public init(from decoder: any Decoder) throws {
@@ -106,6 +117,8 @@ public struct EnvironmentSpec: Hashable, Codable, Sendable {
     isPromotedByHand = try fields.decodeIfPresent(Bool.self, forKey: .isPromotedByHand) ?? false
     services =
       try fields.decodeIfPresent([ServiceName: ServiceChange].self, forKey: .services) ?? [:]
+    windows = try fields.decodeIfPresent([String].self, forKey: .windows)
+    approval = try fields.decodeIfPresent(ApprovalSpec.self, forKey: .approval)
   }
 }
 

@@ -15,6 +15,8 @@ indirect enum SpecType: Sendable {
   case cores
   /// Thousandths of the traffic, written in per cent.
   case share(ClosedRange<Int>)
+  /// A number, perhaps with a point.
+  case number
   /// A number and a currency.
   case price
   /// A port, or a literal address with one.
@@ -49,6 +51,13 @@ indirect enum SpecType: Sendable {
   /// An absolute path on the machine that Segue runs on.
   case machineFile
   case nameList
+  /// Names of people.
+  case personList
+  /// When something holds, as the calendar writes it.
+  case timePattern
+  case timePatternList
+  /// Text for people.
+  case sentence
   case secretList
   case variables
   case fileList

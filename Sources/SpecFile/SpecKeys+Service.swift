@@ -349,6 +349,7 @@ extension SpecKeys {
     root, deploy, cost, tls, acme, step, reports, service, listen, route, sticky, routeCertificate,
     notify, notifyWebhook, notifyEvents, notifyMail, policy, tracker, forge,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
-    requestCookie, shadow, recreate, deadlines, analysis, limits, migrate, environment, change,
+    requestCookie, shadow, recreate, deadlines, analysis, metric, limits, migrate, environment,
+    change, approval, team, freeze, milestone,
   ]
 }

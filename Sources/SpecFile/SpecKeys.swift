@@ -42,12 +42,12 @@ enum SpecKeys {
         summary: "Who issues certificates.",
         example: "{ acme: { email: ops@example.com, agree-to-terms: true } }",
         otherNames: ["certificates", "ssl"]),
-    ] + outreachKeys,
-    planned: [
-      "gates", "teams", "calendar", "windows", "freeze", "approvals",
-      "platform", "router", "analysis",
-    ],
+    ] + people + outreachKeys,
+    planned: ["gates", "platform", "router", "analysis"],
     misplaced: [
+      ("windows", "put them under the environment: `environments: { production: { windows: … } }`"),
+      ("approval", "put it under the environment: `environments: { production: { approval: … } }`"),
+      ("approvals", "put them under the environment, as `approval`"),
       ("migrate", "put it under the service that it goes with"),
       ("supersede", "put it under `deploy`: `deploy: { supersede: true }`"),
       ("strategy", "put it under each service"),
@@ -66,7 +66,11 @@ enum SpecKeys {
           """,
         example: "true"),
     ],
-    planned: ["approval", "windows", "tags", "when"])
+    planned: ["tags", "when"],
+    misplaced: [
+      ("approval", "put it under the environment: `environments: { production: { approval: … } }`"),
+      ("windows", "put them under the environment: `environments: { production: { windows: … } }`"),
+    ])
 
   static let cost = SpecSection(
     id: "cost", title: "`cost` of the file", summary: "What things cost, for the receipts.",
@@ -152,9 +156,11 @@ enum SpecKeys {
         name: "services", type: .sectionsByName(change, 0...SpecLimits.services), standard: "{}",
         summary: "What is different here, by service.",
         example: "{ web: { instances: 1 } }"),
-    ],
-    planned: ["approval", "approvals", "windows", "freeze", "secrets", "platform", "router"],
+    ] + environmentPeople,
+    planned: ["secrets", "platform", "router"],
     misplaced: [
+      ("freeze", "put it under `freezes` of the file, with `environments: […]`"),
+      ("freezes", "put them under `freezes` of the file, with `environments: […]`"),
       ("instances", "put it under a service: `services: { web: { instances: 1 } }`"),
       ("env", "put it under a service: `services: { web: { env: { NAME: value } } }`"),
       ("route", "put it under a service: `services: { web: { route: { host: … } } }`"),

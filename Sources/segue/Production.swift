@@ -6,6 +6,7 @@ import ControlServer
 import Foundation
 import HTTPProbe
 import Logging
+import MetricSources
 import PipelineRunner
 import Ports
 import ProcessPlatform
@@ -50,6 +51,7 @@ struct Production: Composition {
     if options.tls != nil { world.certificates = certificates }
     let outreach = Outreach(options, source: source, logger: logger)
     outreach.join(&world)
+    world.metricSource = Self.metricSource
     let controlPlane = ControlPlane(
       world: world,
       settings: await settings(options, source)
@@ -109,7 +111,18 @@ struct Production: Composition {
         parallelism: options.parallelSteps),
       releases: ContentReleaseStore(), platform: platform, migrations: migrations,
       director: director, probe: HTTPProbe(), time: SystemTime(), readSpec: Self.readSpec,
-      logger: logger)
+      zones: SystemZones.library, logger: logger)
+  }
+
+  private static func metricSource(_ metric: MetricSpec) -> any MetricSource {
+    switch metric.source {
+    case .prometheus(let address, let query):
+      PrometheusSource(address: address, kind: .value(query: query))
+    case .prometheusCounts(let address, let events, let bad):
+      PrometheusSource(address: address, kind: .counts(events: events, bad: bad))
+    case .json(let address, let path): JSONSource(address: address, path: path)
+    case .command(let line, let path): CommandSource(command: line, path: path)
+    }
   }
 
   private static func readSpec(_ bytes: [UInt8]) throws(PortError) -> ProjectSpec {

@@ -22,6 +22,12 @@ struct PushedSource: Source {
     }
   }
 
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    try await holder(of: commit).authors(after: earlier, upTo: commit, limit: limit)
+  }
+
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
     try await holder(of: commit).file(path, at: commit, limit: limit)
   }

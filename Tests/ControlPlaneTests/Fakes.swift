@@ -89,6 +89,8 @@ final class ScriptedSource: Source {
   private let commits = Mutex<[Commit]>([])
   private let origins = Mutex<[CommitID: CommitOrigin]>([:])
   private let seen = Mutex(0)
+  /// Of commits that only Git knows.
+  let otherAuthors = Mutex<[String]>([])
 
   /// How often somebody asked for the head.
   var looks: Int { seen.withLock { $0 } }
@@ -115,6 +117,9 @@ final class ScriptedSource: Source {
     }
     return found
   }
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] { otherAuthors.withLock { $0 } }
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
     []
   }
@@ -328,6 +333,7 @@ struct Stage {
   let pipeline = ScriptedPipeline()
   let platform = MemoryPlatform()
   let migrations = ScriptedMigrations()
+  var time = ShiftedTime(SystemTime().now())
   let key = ServiceKey(environment: "production", service: "web")
   /// Long, because the machine may be busy; short only where its end is what is tested.
   var ready = Milliseconds.seconds(60)
@@ -376,7 +382,7 @@ struct Stage {
     var world = Dependencies(
       journal: journal, source: source, pipeline: pipeline, releases: pipeline,
       platform: platform, migrations: migrations, director: platform, probe: platform,
-      time: SystemTime(), readSpec: { _ in spec }, logger: logger)
+      time: time, readSpec: { _ in spec }, logger: logger)
     world.outreach = outreach
     world.issue = issue
     return ControlPlane(

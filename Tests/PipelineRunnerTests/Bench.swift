@@ -86,6 +86,9 @@ struct FolderSource: Source {
 
   func refresh() async throws(PortError) {}
   func head(of branch: String) async throws(PortError) -> Commit? { nil }
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] { [] }
   func resolve(_ revision: String) async throws(PortError) -> Commit {
     throw PortError("not here", fault: .user, retry: .never)
   }

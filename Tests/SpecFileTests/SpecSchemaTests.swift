@@ -62,6 +62,9 @@ import Testing
     let entry = "\(name): \(value)"
     var root = ["version": "1", "project": "shop", "pipeline": "[]", "services": "{}"]
     root["pipeline"] = "[{ step: build, run: make }]"
+    if ["milestone", "approval"].contains(id) {
+      root["teams"] = "{ product: { members: [ana, li] }, security: { members: [bo, mo] } }"
+    }
     var service = ["run": "./web --port $PORT", "instances": "3", "health": "/up"]
     switch id {
     case "file": root[name] = value
@@ -72,6 +75,17 @@ import Testing
       root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
+    case "metric":
+      var metric = ["command": "./queue"]
+      let others = [
+        "prometheus": ["query": "up"], "json": ["path": "a"], "path": ["json": "http://a.test"],
+        "query": ["prometheus": "http://a.test"],
+        "events": ["prometheus": "http://a.test", "bad": "b"],
+        "bad": ["prometheus": "http://a.test", "events": "e"],
+      ]
+      if let other = others[name] { metric = other }
+      metric[name] = value
+      service["analysis"] = "{ metrics: { queue: \(flow(metric)) } }"
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
     case "notify", "notify-webhook", "notify-events", "notify-mail", "policy", "tracker", "forge":
@@ -87,6 +101,16 @@ import Testing
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
       root["environments"] = "{ \(staging), production: { \(after) } }"
+    case "team": root["teams"] = "{ product: { \(entry) } }"
+    case "freeze":
+      let freeze = flow(["when": "2026-12-24 UTC", "reason": "rest"], entry)
+      root["freezes"] = "{ holidays: \(freeze) }"
+    case "milestone":
+      let others = ["when": "2026-12-24 UTC", "people": "[mo]", "teams": "[product]"]
+      root["milestones"] = "{ beta: \(flow(others, entry)) }"
+    case "approval":
+      let others = ["people": "[bo, li]", "quorum": "1"]
+      root["environments"] = "{ production: { approval: \(flow(others, entry)) } }"
     case "change":
       if name == "listen" { service["listen"] = "{ inherit: 8080 }" }
       root["environments"] = "{ production: { services: { web: { \(entry) } } } }"
@@ -120,6 +144,7 @@ import Testing
     switch id {
     case "notify":
       let isReceiver = ["slack", "webhook", "cdevents", "email"].contains(name)
+      if name == "teams" { root["teams"] = "{ product: { members: [ana, li] } }" }
       root["notify"] = "{ ops: \(flow(isReceiver ? [:] : ["slack": "CHAT"], entry)) }"
     case "notify-webhook":
       root["notify"] = "{ ops: { webhook: \(flow(["address": "A", "key": "B"], entry)) } }"
