@@ -75,17 +75,7 @@ import Testing
       root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
-    case "metric":
-      var metric = ["command": "./queue"]
-      let others = [
-        "prometheus": ["query": "up"], "json": ["path": "a"], "path": ["json": "http://a.test"],
-        "query": ["prometheus": "http://a.test"],
-        "events": ["prometheus": "http://a.test", "bad": "b"],
-        "bad": ["prometheus": "http://a.test", "events": "e"],
-      ]
-      if let other = others[name] { metric = other }
-      metric[name] = value
-      service["analysis"] = "{ metrics: { queue: \(flow(metric)) } }"
+    case "metric": service["analysis"] = metric(name, value)
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
     case "notify", "notify-webhook", "notify-events", "notify-mail", "policy", "tracker", "forge":
@@ -130,6 +120,18 @@ import Testing
       root["services"] = "{ web: \(flow(service)), api: { run: ./api, worker: true } }"
     }
     return root.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
+  }
+
+  private static func metric(_ name: String, _ value: String) -> String {
+    let others = [
+      "prometheus": ["query": "up"], "json": ["path": "a"], "path": ["json": "http://a.test"],
+      "query": ["prometheus": "http://a.test"],
+      "events": ["prometheus": "http://a.test", "bad": "b"],
+      "bad": ["prometheus": "http://a.test", "events": "e"],
+    ]
+    var metric = others[name] ?? ["command": "./queue"]
+    metric[name] = value
+    return "{ metrics: { queue: \(flow(metric)) } }"
   }
 
   private static func outreach(
