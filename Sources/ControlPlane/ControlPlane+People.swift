@@ -39,9 +39,10 @@ extension ControlPlane {
       guard case .freezeOrdered(let order) = event else { return PeopleReply(message: "") }
       let end =
         order.until.map { "until \(MomentText.full($0, in: zone))" } ?? "until somebody lifts it"
+      let place = order.environments == .all ? "any environment" : order.environments.text
       return PeopleReply(
         freeze: order.id.rawValue,
-        message: "\(order.id): no rollout starts in \(order.environments.text) \(end); "
+        message: "\(order.id): no rollout starts in \(place) \(end); "
           + "what has begun is finished. To lift it: segue freeze --lift \(order.id)")
     }
   }

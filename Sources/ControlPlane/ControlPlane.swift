@@ -19,9 +19,9 @@ public actor ControlPlane: Service {
   nonisolated let startedAt: Instant
   nonisolated let board = TargetBoard()
   nonisolated let drift: DriftKeeper
-  nonisolated let notices: NoticeKeeper
   nonisolated let people: PeopleKeeper
   nonisolated let gate: StartGate
+  nonisolated let notices: NoticeKeeper
   var controllers: [ServiceKey: ServiceController] = [:]
   var targets: [EnvironmentName: TargetController] = [:]
   var reports: [ServiceKey: ServiceReport] = [:]
@@ -54,11 +54,11 @@ public actor ControlPlane: Service {
     self.proxyStatus = proxyStatus
     receipts = ReceiptKeeper(world: world, catalogue: catalogue, judgements: judgements)
     drift = DriftKeeper(world: world, feed: feed)
-    notices = NoticeKeeper(world: world, catalogue: catalogue)
     people = PeopleKeeper(world: world, feed: feed, catalogue: catalogue)
     gate = StartGate(
       zones: world.zones, time: world.time, people: people, catalogue: catalogue,
       source: world.source, logger: world.logger)
+    notices = NoticeKeeper(world: world, catalogue: catalogue)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
     (convergence, converge) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -88,8 +88,8 @@ public actor ControlPlane: Service {
     try await receipts.recover()
     try await pipeline.recover()
     try await drift.recover()
-    try await notices.recover()
     try await people.recover()
+    try await notices.recover()
     for name in try await recordedNames(Streams.targetPrefix) where name.count == 1 {
       _ = try await target(EnvironmentName(name[0]))
     }
@@ -163,8 +163,8 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchRouter() }
       group.addTask { await self.watchDrift() }
       group.addTask { await self.keepCertificates() }
-      group.addTask { await self.keepOutreach() }
       group.addTask { await self.watchMetrics() }
+      group.addTask { await self.keepOutreach() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()

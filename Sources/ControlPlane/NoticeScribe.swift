@@ -117,7 +117,9 @@ struct NoticeScribe: Sendable {
       let acceptance = try await acceptance(of: record)
       return about(
         acceptance, notice(.commitDropped, of: record, "\(by.short) goes instead of it"))
-    case .stepStarted, .stepInterrupted, .stepFinished, .releaseRemoved: return nil
+    case .stepStarted, .stepInterrupted, .stepFinished, .gatesJudged, .releaseSigned,
+      .releaseRemoved:
+      return nil
     }
   }
 

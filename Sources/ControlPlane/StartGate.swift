@@ -16,7 +16,10 @@ struct StartAnswers: Sendable {
     let sentences =
       (calendar.mayStart ? [] : [calendar.sentence])
       + approvals.filter { !$0.isSatisfied }.map(\.sentence)
-    return sentences.isEmpty ? nil : sentences.joined(separator: " ")
+    // A command ends without a full stop, so that it can be copied: numbers tell where the next begins.
+    guard sentences.count > 1 else { return sentences.first }
+    return sentences.enumerated().map { "(\($0.offset + 1)) \($0.element)" }
+      .joined(separator: " ")
   }
 
   /// When it will begin by itself; `nil`: it is not known, because somebody has to say something.

@@ -20,17 +20,21 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var cost: CostSpec?
   /// Who issues the certificates of routes that want automatic ones; `nil`: none does.
   public var authority: AuthoritySpec?
-  /// Who is told what happens, and which commits are taken; `nil`: nobody, and all.
-  public var outreach: OutreachSpec?
   /// Who belongs together, and when nothing new may start; `nil`: the file says nothing of it.
   public var people: PeopleSpec?
+  /// What the evidence about a commit must come to.
+  public var gates: GatesSpec?
+  /// Who is told what happens, and which commits are taken; `nil`: nobody, and all.
+  public var outreach: OutreachSpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
     pipeline: [StepSpec] = [], services: [ServiceSpec],
     environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
     supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil,
-    outreach: OutreachSpec? = nil, people: PeopleSpec? = nil
+    people: PeopleSpec? = nil,
+    gates: GatesSpec? = nil,
+    outreach: OutreachSpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -41,8 +45,9 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.supersedes = supersedes
     self.cost = cost
     self.authority = authority
-    self.outreach = outreach
     self.people = people
+    self.gates = gates
+    self.outreach = outreach
   }
 
   public init(from decoder: any Decoder) throws {
@@ -57,8 +62,9 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     supersedes = try fields.decodeIfPresent(Bool.self, forKey: .supersedes) ?? false
     cost = try fields.decodeIfPresent(CostSpec.self, forKey: .cost)
     authority = try fields.decodeIfPresent(AuthoritySpec.self, forKey: .authority)
-    outreach = try fields.decodeIfPresent(OutreachSpec.self, forKey: .outreach)
     people = try fields.decodeIfPresent(PeopleSpec.self, forKey: .people)
+    gates = try fields.decodeIfPresent(GatesSpec.self, forKey: .gates)
+    outreach = try fields.decodeIfPresent(OutreachSpec.self, forKey: .outreach)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {
@@ -191,12 +197,4 @@ public struct StepSpec: Hashable, Codable, Sendable {
     self.cache = cache
     self.reports = reports
   }
-}
-
-/// Reports that a step promises to leave behind: glob patterns relative to the checkout.
-public struct ReportSpec: Hashable, Codable, Sendable {
-  /// JUnit XML test reports. A promised report that is missing or empty refuses the commit.
-  public var junit: [String]
-  public init(junit: [String] = []) { self.junit = junit }
-  public var isEmpty: Bool { junit.isEmpty }
 }

@@ -50,6 +50,8 @@ indirect enum SpecType: Sendable {
   case branchPattern
   /// An absolute path on the machine that Segue runs on.
   case machineFile
+  /// A path inside the repository.
+  case repositoryFile
   case nameList
   /// Names of people.
   case personList

@@ -32,6 +32,10 @@ public enum SpecLimits {
   public static let tolerance = 0...1_000
   /// Thousandths.
   public static let falseAlarms = 1...200
+  /// Of a step whose tests failed.
+  public static let retries = 0...2
+  /// Thousandths of the lines.
+  public static let coverage = 1...1_000
   public static let warmUpRequests = 1...1_000
   public static let teams = 100
   /// Windows of one environment.

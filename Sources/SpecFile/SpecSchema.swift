@@ -84,6 +84,7 @@ public enum SpecSchema {
     case .timePattern, .sentence: sentence
     case .timePatternList: patternList
     case .secretList: list(.object(pattern(TextRules.secretPattern)))
+    case .repositoryFile: fileText
     case .fileList: list(file)
     case .fileOrList: [("anyOf", .array([file, .object(list(file))]))]
     case .variables: variables
@@ -116,10 +117,13 @@ public enum SpecSchema {
     return [("type", names.count == 1 ? names[0] : .array(names)), ("pattern", .string(pattern))]
   }
 
-  private static let file = JSONText.object([
-    ("type", .string("string")), ("minLength", .integer(1)),
-    ("not", .object([("pattern", .string("^[/~]|(^|/)\\.\\.(/|$)"))])),
-  ])
+  private static var fileText: [(String, JSONText)] {
+    [
+      ("type", .string("string")), ("minLength", .integer(1)),
+      ("not", .object([("pattern", .string("^[/~]|(^|/)\\.\\.(/|$)"))])),
+    ]
+  }
+  private static var file: JSONText { .object(fileText) }
 
   private static var sentence: [(String, JSONText)] {
     [

@@ -87,10 +87,10 @@ final class MemoryJournal: Journal {
 /// Commits that exist because a test says so.
 final class ScriptedSource: Source {
   private let commits = Mutex<[Commit]>([])
-  private let origins = Mutex<[CommitID: CommitOrigin]>([:])
-  private let seen = Mutex(0)
   /// Of commits that only Git knows.
   let otherAuthors = Mutex<[String]>([])
+  private let origins = Mutex<[CommitID: CommitOrigin]>([:])
+  private let seen = Mutex(0)
 
   /// How often somebody asked for the head.
   var looks: Int { seen.withLock { $0 } }

@@ -199,7 +199,8 @@ final class ShiftedTime: TimeSource {
         try await held(plane).reason.contains("waits for") == false
       }
       #expect(
-        try await say(.withdraw, "li", plane).contains("waits for 1 of the team product (li)"))
+        try await say(.withdraw, "li", plane).contains(
+          "(2) r-1 waits for 1 of the team product (li)"))
       #expect(try await say(.no, "li", plane).contains("li said no"))
       #expect(try await plane.explain("r-1").answers.contains { $0.result == .fail })
       _ = try await say(.yes, "li", plane)

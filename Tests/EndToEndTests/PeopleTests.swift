@@ -46,7 +46,7 @@ import Testing
       try await segue.start()
       let frozen = try await segue.cli("freeze", "--reason", "the trade fair is on")
       #expect(frozen.status == 0, "\(frozen.all)")
-      #expect(frozen.all.contains("freeze-1: no rollout starts in every environment"))
+      #expect(frozen.all.contains("freeze-1: no rollout starts in any environment"))
 
       let held = try await segue.push()
       #expect(
@@ -87,6 +87,27 @@ import Testing
     }
   }
 
+  /// What a library that others wrote reads in the feed (PyPI `icalendar`).
+  private static func read(_ segue: Installation) async throws -> String {
+    let root = Installation.packageRoot
+    let programs = try await segue.run([
+      root + "/Scripts/python-environment", root + "/.build/icalendar", "icalendar==7.3.2",
+    ])
+    try #require(programs.status == 0, "\(programs.all)")
+    let file = segue.root + "/shop.ics"
+    let written = try await segue.cli("calendar", "--ics", file)
+    #expect(written.status == 0, "\(written.all)")
+    let script = """
+      import collections, icalendar, sys
+      calendar = icalendar.Calendar.from_ical(open(sys.argv[1], "rb").read())
+      kinds = collections.Counter(str(e["SUMMARY"]).split(":")[0] for e in calendar.walk("VEVENT"))
+      print(kinds["production/web"], "rollouts,", kinds["Freeze"], "freeze")
+      """
+    let folder = programs.standardOutput.trimmingCharacters(in: .whitespacesAndNewlines)
+    let read = try await segue.run([folder + "/python", "-c", script, file])
+    return read.all.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
   /// Lines of RFC 5545 end in CRLF and have 75 octets at most; every component is closed again.
   private static func checkFeed(_ segue: Installation) async throws {
     let feed = try await segue.cli("calendar", "--ics", "-")
@@ -100,6 +121,7 @@ import Testing
     #expect(lines.count { $0 == "SUMMARY:production/web: live" } == 2)
     #expect(lines.contains("SUMMARY:Freeze: every environment"))
     #expect(lines.contains("SUMMARY:Window: production"))
+    #expect(try await read(segue) == "2 rollouts, 1 freeze")
     let curl = try await segue.run([
       "curl", "-sS", "--unix-socket", segue.state + "/control.sock",
       "http://segue/v1/calendar.ics",

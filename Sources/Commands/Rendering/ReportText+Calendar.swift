@@ -18,7 +18,7 @@ extension ReportText {
     }
     lines += calendar.waiting.map { held in
       Line("\(glyphs.waiting) ", .yellow)
-        + Line("\(held.release) (\(held.commit.short)) waits for \(held.environment)")
+        + Line("\(held.release) (\(held.commit.short)) waits to start in \(held.environment)")
         + Line(held.next.map { ", until \(Words.dateAndTime($0, in: zone))" } ?? "", .dim)
     }
     if !calendar.freezes.isEmpty { lines += [""] + freezes(calendar) }
