@@ -61,7 +61,8 @@ enum TargetEvent: Hashable, JournalEvent {
   /// A person took the release back or aborted it: nothing is rolled out until the next commit.
   case targetCleared(by: String, reason: String)
   /// Calendar or people do not let the rollout begin: why, and when it will begin by itself.
-  case startHeld(commit: CommitID, reason: String, next: Instant?)
+  /// `needsPeople`: somebody has to say yes, and not only the time to come.
+  case startHeld(commit: CommitID, reason: String, next: Instant?, needsPeople: Bool?)
   /// It begins in spite of the calendar.
   case startOverridden(commit: CommitID, reason: String)
   /// The service's rollout is about to be ordered; `from` was live before it.

@@ -274,7 +274,7 @@ enum FeedText {
   static func item(for record: Recorded<TargetEvent>, environment: EnvironmentName) -> FeedItem? {
     switch record.event {
     case .targetSet, .serviceBegan: return nil
-    case .startHeld(let commit, let reason, _):
+    case .startHeld(let commit, let reason, _, _):
       return FeedItem(
         sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
         subject: "\(environment)", text: "waits: \(reason)", commit: commit)

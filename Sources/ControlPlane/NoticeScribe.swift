@@ -257,25 +257,56 @@ struct NoticeScribe: Sendable {
 
   // MARK: Environments and drift
 
-  /// A release is live where people have to send it on from.
   private func target(
     _ record: RecordedEvent, _ catalogue: ReleaseCatalogue
   ) throws(PortError) -> Notice? {
-    guard record.kind == "commitSettled",
-      case .commitSettled(let commit, true, _, _) = try TypedStream<TargetEvent>.decode(record)
-        .event
-    else { return nil }
+    guard ["commitSettled", "startHeld", "startOverridden"].contains(record.kind) else {
+      return nil
+    }
     let here = EnvironmentName(String(record.stream.rawValue.dropFirst(Streams.targetPrefix.count)))
-    guard let known = catalogue.record(of: commit), let release = known.release else { return nil }
+    switch try TypedStream<TargetEvent>.decode(record).event {
+    case .commitSettled(let commit, true, _, _):
+      return settled(commit, in: here, record, catalogue)
+    case .startHeld(let commit, let reason, _, let needsPeople):
+      let text = "\(commit.short) may not start in \(here): \(reason)"
+      guard needsPeople == true else {
+        return start(notice(.frozen, of: record, text), of: commit, in: here, catalogue)
+      }
+      var notice = notice(.waitingForApproval, of: record, text)
+      let spec = catalogue.record(of: commit)?.release?.spec ?? spec
+      notice.teams = (spec?.environment(here)?.approval?.teams ?? []).map(\.rawValue)
+      return start(notice, of: commit, in: here, catalogue)
+    case .startOverridden(let commit, let reason):
+      let text = "\(commit.short) starts in \(here) in spite of the calendar: \(reason)"
+      return start(notice(.overridden, of: record, text), of: commit, in: here, catalogue)
+    case .commitSettled, .targetSet, .targetCleared, .serviceBegan, .unwindingBegan: return nil
+    }
+  }
+
+  private func start(
+    _ notice: Notice, of commit: CommitID, in environment: EnvironmentName,
+    _ catalogue: ReleaseCatalogue
+  ) -> Notice {
+    let known = catalogue.record(of: commit)
+    var notice = about(known?.acceptance, notice)
+    notice.commit = commit
+    notice.environment = environment
+    notice.release = known?.release?.id
+    return notice
+  }
+
+  /// A release is live where people have to send it on from.
+  private func settled(
+    _ commit: CommitID, in here: EnvironmentName, _ record: RecordedEvent,
+    _ catalogue: ReleaseCatalogue
+  ) -> Notice? {
+    guard let release = catalogue.record(of: commit)?.release else { return nil }
     let next = release.spec.environments.filter { $0.after == here && $0.isPromotedByHand }
     guard let first = next.first else { return nil }
     let names = next.map(\.name.rawValue).joined(separator: ", ")
-    var notice = notice(
-      .waitingForApproval, of: record,
-      "\(release.id) is live in \(here) and waits for somebody to promote it to \(names)")
-    notice.environment = first.name
-    notice.release = release.id
-    return about(known.acceptance, notice)
+    let text = "\(release.id) is live in \(here) and waits for somebody to promote it to \(names)"
+    return start(
+      notice(.waitingForApproval, of: record, text), of: commit, in: first.name, catalogue)
   }
 
   private func drift(_ record: RecordedEvent) throws(PortError) -> Notice? {

@@ -43,7 +43,9 @@ extension TargetController {
       return true
     }
     if state.hold?.reason != reason || state.hold?.next != answers.next {
-      let event = TargetEvent.startHeld(commit: order.commit, reason: reason, next: answers.next)
+      let event = TargetEvent.startHeld(
+        commit: order.commit, reason: reason, next: answers.next,
+        needsPeople: !answers.approvals.allSatisfy(\.isSatisfied))
       guard try await record(event, for: order) else { return false }
     }
     let end = now + Self.patience

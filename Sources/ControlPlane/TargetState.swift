@@ -55,7 +55,7 @@ struct TargetState: Hashable, Sendable {
     case .serviceBegan(let service, let from):
       begun[service] = .some(from)
       hold = nil
-    case .startHeld(_, let reason, let next):
+    case .startHeld(_, let reason, let next, _):
       hold = Hold(reason: reason, next: next, since: hold?.since ?? record.at)
     case .startOverridden:
       hold = nil

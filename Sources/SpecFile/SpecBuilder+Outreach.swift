@@ -4,9 +4,11 @@ import SegueModel
 /// Who is told what happens, and which commits are taken.
 extension SpecBuilder {
   /// `nil` for a file that says nothing of it.
-  mutating func outreach(_ fields: Fields) -> OutreachSpec? {
+  mutating func outreach(
+    _ fields: Fields, _ teams: TeamDrafts, in environments: [String]
+  ) -> OutreachSpec? {
     var spec = OutreachSpec()
-    if let entry = fields["notify"] { spec.channels = channels(entry) }
+    if let entry = fields["notify"] { spec.channels = channels(entry, teams, in: environments) }
     spec.policy = fields["policy"].flatMap { policy($0) }
     spec.forge = fields["forge"].flatMap { forge($0) }
     return spec == OutreachSpec() ? nil : spec
@@ -14,7 +16,9 @@ extension SpecBuilder {
 
   // MARK: Channels
 
-  private mutating func channels(_ entry: YAMLEntry) -> [ChannelSpec] {
+  private mutating func channels(
+    _ entry: YAMLEntry, _ teams: TeamDrafts, in environments: [String]
+  ) -> [ChannelSpec] {
     let example = "notify: { team-chat: { slack: CHAT_ADDRESS } }"
     let named = namedSections(entry, of: "a channel", example: example) ?? []
     if named.count > SpecLimits.channels {
@@ -22,10 +26,14 @@ extension SpecBuilder {
         at: entry.keySpan,
         "there are \(named.count) channels; up to \(SpecLimits.channels) are allowed")
     }
-    return named.prefix(SpecLimits.channels).compactMap { channel($0) }
+    return named.prefix(SpecLimits.channels).compactMap {
+      channel($0, teams, in: environments)
+    }
   }
 
-  private mutating func channel(_ entry: YAMLEntry) -> ChannelSpec? {
+  private mutating func channel(
+    _ entry: YAMLEntry, _ teams: TeamDrafts, in known: [String]
+  ) -> ChannelSpec? {
     let owner = "channel \(Printable.quoted(entry.key))"
     guard let fields = section(entry, in: SpecKeys.notify, owner: owner) else { return nil }
     let kinds = ["slack", "webhook", "cdevents", "email"]
@@ -40,11 +48,11 @@ extension SpecBuilder {
     }
     guard let first = given.first, let receiver = receiver(first, of: owner) else { return nil }
     let events = fields["events"].map { list($0) { Self.event($0) }.map(\.text) } ?? []
-    let places =
-      fields["environments"].map { list($0) { TextRules.name($0, of: "an environment") } } ?? []
+    let places = fields["environments"].flatMap { self.places($0, among: known) } ?? []
+    let concerned = fields["teams"].map { teamNames($0, among: teams) } ?? []
     return ChannelSpec(
       name: entry.key, receiver: receiver, events: events,
-      environments: places.map { EnvironmentName($0.text) })
+      environments: places, teams: concerned.map(\.rawValue))
   }
 
   private static func event(_ text: String) -> Misreading? {

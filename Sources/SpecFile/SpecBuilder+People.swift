@@ -168,7 +168,7 @@ extension SpecBuilder {
     }
   }
 
-  private mutating func places(_ entry: YAMLEntry, among known: [String]) -> [EnvironmentName]? {
+  mutating func places(_ entry: YAMLEntry, among known: [String]) -> [EnvironmentName]? {
     let before = errorCount
     let names = list(entry) { TextRules.name($0, of: "an environment") }
     for name in names where !known.contains(name.text) {
@@ -187,7 +187,7 @@ extension SpecBuilder {
 
   // MARK: Approvals
 
-  private mutating func teamNames(
+  mutating func teamNames(
     _ entry: YAMLEntry, among teams: TeamDrafts
   ) -> [TeamName] {
     let names = list(entry) { TextRules.name($0, of: "a team") }

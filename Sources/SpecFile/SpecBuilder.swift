@@ -83,7 +83,6 @@ struct SpecBuilder {
     let supersedes = deploy?["supersede"].flatMap { boolean($0) }
     let cost = fields["cost"].flatMap { self.cost($0) }
     let authority = fields["tls"].flatMap { self.authority($0) }
-    let outreach = self.outreach(fields)
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
     let gates = fields["gates"].flatMap { self.gates($0, over: steps) }
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
@@ -93,6 +92,7 @@ struct SpecBuilder {
     checkRoutes(services, in: places)
     checkAddresses(services, in: places)
     let people = people(fields, teams, in: environments)
+    let outreach = outreach(fields, teams, in: places.map(\.spec.name.rawValue))
     if fields["tls"] == nil { refuseAutomaticCertificates() }
     if steps.isEmpty, services.all.isEmpty, errors.isEmpty {
       error(

@@ -53,9 +53,16 @@ extension SpecKeys {
         summary: "What it is told of. Nothing here: of everything.",
         example: "[rolled-back, incident]", otherNames: ["on", "kinds"]),
       SpecKey(
-        name: "environments", type: .nameList, standard: "[]",
-        summary: "Only what happens there. Nothing here: in all environments.",
+        name: "environments", type: .nameList,
+        summary: "Only what happens there. Without it: in all environments.",
         example: "[production]", otherNames: ["envs"]),
+      SpecKey(
+        name: "teams", type: .nameList, standard: "[]",
+        summary: """
+          Of what waits for an approval only that of these teams. What concerns everybody is told to \
+          them, too.
+          """,
+        example: "[product]", otherNames: ["team"]),
     ])
 
   static let notifyWebhook = SpecSection(

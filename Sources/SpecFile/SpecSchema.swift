@@ -54,7 +54,7 @@ public enum SpecSchema {
     switch type {
     case .version: [("const", .integer(1))]
     case .name: pattern(TextRules.namePattern)
-    case .branch: [("type", .string("string")), ("minLength", .integer(1))]
+    case .branch, .branchPattern: [("type", .string("string")), ("minLength", .integer(1))]
     // A command that looks like a number or like `true` is still a command.
     case .command: pattern("\\S", types: plainTypes)
     case .boolean: [("type", .string("boolean"))]
@@ -84,7 +84,6 @@ public enum SpecSchema {
     case .apiAddress: pattern(TextRules.apiAddressPattern)
     case .secret: pattern(TextRules.secretPattern)
     case .repository: pattern(TextRules.repositoryPattern)
-    case .branchPattern: [("type", .string("string")), ("minLength", .integer(1))]
     case .machineFile: pattern(TextRules.machineFilePattern)
     case .nameList: list(.object(pattern(TextRules.namePattern)))
     case .personList: list(.object(pattern(TextRules.personPattern)))
@@ -98,19 +97,10 @@ public enum SpecSchema {
     case .section(let section): [("$ref", reference(section))]
     case .pathOrSection(let section):
       [("anyOf", .array([.object(pattern(TextRules.urlPathPattern)), referring(section)]))]
-    case .sectionList(let section):
-      [
-        ("type", .string("array")), ("items", referring(section)),
-        ("maxItems", .integer(SpecLimits.steps)),
-      ]
+    case .sectionList(let section): sectionList(section)
     case .wordOrSection(let words, let section):
       [("anyOf", .array([.object(word(words)), referring(section)]))]
-    case .shareList(_, let section):
-      [
-        ("type", .string("array")),
-        ("items", .object([("anyOf", .array([.object(share), referring(section)]))])),
-        ("minItems", .integer(1)), ("maxItems", .integer(SpecLimits.canarySteps)),
-      ]
+    case .shareList(_, let section): shareList(section)
     case .sectionsByName(let section, let range): byName(section, range)
     case .choice(let section): choice(section)
     }
@@ -182,6 +172,21 @@ public enum SpecSchema {
       ("additionalProperties", referring(section)),
     ] + (mayBeEmpty ? [] : [("minProperties", .integer(range.lowerBound))])
       + [("maxProperties", .integer(range.upperBound))]
+  }
+
+  private static func sectionList(_ section: SpecSection) -> [(String, JSONText)] {
+    [
+      ("type", .string("array")), ("items", referring(section)),
+      ("maxItems", .integer(SpecLimits.steps)),
+    ]
+  }
+
+  private static func shareList(_ section: SpecSection) -> [(String, JSONText)] {
+    [
+      ("type", .string("array")),
+      ("items", .object([("anyOf", .array([.object(share), referring(section)]))])),
+      ("minItems", .integer(1)), ("maxItems", .integer(SpecLimits.canarySteps)),
+    ]
   }
 
   private static func choice(_ section: SpecSection) -> [(String, JSONText)] {

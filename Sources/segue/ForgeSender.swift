@@ -12,16 +12,22 @@ struct ForgeSender: ChannelSender {
   let policy: PolicySpec?
   let source: any Source
 
+  /// One that the forge never takes, such as for a commit that it does not know, does not keep it from
+  /// the others.
   func send(_ message: ChannelMessage, at now: Instant) async throws(DeliveryFailure) {
+    var refusals: [DeliveryFailure] = []
     for pending in message.notices {
       guard let commit = pending.notice.commit else { continue }
       do throws(PortError) {
         try await client.set(Self.status(pending.notice), on: commit, in: forge.repository)
         try await comment(pending.notice, on: commit)
       } catch {
-        throw Self.failure(error)
+        let failure = Self.failure(error)
+        guard case .refused = failure else { throw failure }
+        refusals.append(failure)
       }
     }
+    if let first = refusals.first, refusals.count == message.notices.count { throw first }
   }
 
   private static func failure(_ error: PortError) -> DeliveryFailure {

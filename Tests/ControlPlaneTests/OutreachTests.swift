@@ -107,6 +107,50 @@ import Testing
     }
   }
 
+  /// A freeze is told to everybody, and what waits for a team to that team.
+  @Test func whoHasToSaySomethingIsTold() async throws {
+    let postman = Postman()
+    var product = ChannelSpec(name: "product", receiver: .slack(address: "A"))
+    product.teams = ["product"]
+    var security = ChannelSpec(name: "security", receiver: .slack(address: "B"))
+    security.teams = ["security"]
+    var stage = Stage(
+      services: [Stage.service("web")],
+      environments: [
+        EnvironmentSpec(name: "production", approval: ApprovalSpec(teams: ["product"]))
+      ])
+    stage.spec.people = PeopleSpec(teams: [
+      TeamSpec(name: "product", members: ["ana"]), TeamSpec(name: "security", members: ["mo"]),
+    ])
+    stage.spec.outreach = OutreachSpec(channels: [product, security])
+    stage.outreach = postman
+    let source = stage.source
+    try await stage.withControlPlane { plane in
+      _ = source.add(1)
+      try await until("product is told") { postman.kinds("product") == [.waitingForApproval] }
+      let notice = try #require(postman.notices("product").first)
+      #expect(notice.environment == "production")
+      #expect(notice.release == "r-1")
+      #expect(notice.text.contains("may not start in production"))
+      _ = try await plane.freeze(FreezeRequest(reason: "the fair", who: "ana"))
+      try await until("more stands in the way") { postman.kinds("product").count == 2 }
+      #expect(postman.notices("product").last?.text.contains("the fair") == true)
+      #expect(postman.notices("security").isEmpty)
+    }
+  }
+
+  @Test func aFreezeIsToldToEverybody() async throws {
+    let postman = Postman()
+    let stage = Self.stage([Self.chat], postman)
+    let source = stage.source
+    try await stage.withControlPlane { plane in
+      _ = try await plane.freeze(FreezeRequest(reason: "the fair", who: "ana"))
+      _ = source.add(1)
+      try await until("it is told") { postman.kinds("chat") == [.frozen] }
+      #expect(postman.notices("chat").first?.text.contains("the fair") == true)
+    }
+  }
+
   /// Wherever it is cut off, nothing is lost, and nothing is promised twice.
   @Test(arguments: [1, 4, 8, 12, 16, 20, 24, 28])
   func aControlPlaneThatDiesLosesNoNotice(after events: Int) async throws {

@@ -60,10 +60,12 @@ import Testing
       try await withInstallation { segue in
         try segue.setSecret("HOOK", "http://127.0.0.1:\(receiver.port)/hook")
         try segue.setSecret("HOOK_KEY", Self.key)
+        try segue.setSecret("CLOSED", "http://127.0.0.1:\(try Installation.freePort())/")
         let notify = """
           notify:
             ops: { webhook: { address: HOOK, key: HOOK_KEY } }
             gone: { slack: NOWHERE }
+            closed: { slack: CLOSED }
           """
         try await segue.makeRepository(Self.app(notify))
         try await segue.start()
@@ -81,8 +83,35 @@ import Testing
         #expect(receiver.lines.allSatisfy { $0.verified == true })
         let status = try await segue.decode(StatusReply.self, "status")
         #expect(
+          status.problems.contains { $0.hasPrefix("channel closed: no connection could be made") })
+        #expect(
           status.problems.contains { $0.hasPrefix("channel gone: the secret NOWHERE is not there") }
         )
+      }
+    }
+  }
+
+  @Test func peopleGetMail() async throws {
+    try await Receiver.with(
+      "smtp-receiver.py", [FileManager.default.temporaryDirectory.path, "plain", "open", "451"]
+    ) { server in
+      try await withInstallation { segue in
+        let mail = "to: [ops@example.com], from: segue@example.com"
+        let address = "server: 127.0.0.1, port: \(server.port), security: none"
+        try await segue.makeRepository(
+          Self.app(
+            """
+            notify:
+              mail: { email: { \(mail), \(address) }, events: [rollout-finished] }
+            """))
+        try await segue.start()
+        #expect(try await segue.push().status == 0)
+        try await until("the mail arrives", deadline: .seconds(20)) { !server.accepted.isEmpty }
+        let found = try #require(server.accepted.first)
+        #expect(found.path == "ops@example.com")
+        #expect(found.type == "Rollout finished: tiny production/web")
+        #expect(found.body.contains("is live"))
+        #expect(server.lines.first?.behaviour == "451", "it was tried again")
       }
     }
   }

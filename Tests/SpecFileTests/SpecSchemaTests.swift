@@ -150,6 +150,7 @@ import Testing
     switch id {
     case "notify":
       let isReceiver = ["slack", "webhook", "cdevents", "email"].contains(name)
+      if name == "teams" { root["teams"] = "{ product: { members: [ana, li] } }" }
       root["notify"] = "{ ops: \(flow(isReceiver ? [:] : ["slack": "CHAT"], entry)) }"
     case "notify-webhook":
       root["notify"] = "{ ops: { webhook: \(flow(["address": "A", "key": "B"], entry)) } }"
