@@ -62,9 +62,6 @@ import Testing
     let entry = "\(name): \(value)"
     var root = ["version": "1", "project": "shop", "pipeline": "[]", "services": "{}"]
     root["pipeline"] = "[{ step: build, run: make }]"
-    if ["milestone", "approval"].contains(id) {
-      root["teams"] = "{ product: { members: [ana, li] }, security: { members: [bo, mo] } }"
-    }
     var service = ["run": "./web --port $PORT", "instances": "3", "health": "/up"]
     switch id {
     case "file": root[name] = value
@@ -99,16 +96,8 @@ import Testing
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
       root["environments"] = "{ \(staging), production: { \(after) } }"
-    case "team": root["teams"] = "{ product: { \(entry) } }"
-    case "freeze":
-      let freeze = flow(["when": "2026-12-24 UTC", "reason": "rest"], entry)
-      root["freezes"] = "{ holidays: \(freeze) }"
-    case "milestone":
-      let others = ["when": "2026-12-24 UTC", "people": "[mo]", "teams": "[product]"]
-      root["milestones"] = "{ beta: \(flow(others, entry)) }"
-    case "approval":
-      let others = ["people": "[bo, li]", "quorum": "1"]
-      root["environments"] = "{ production: { approval: \(flow(others, entry)) } }"
+    case "team", "freeze", "milestone", "approval":
+      root.merge(people(id, entry)) { _, new in new }
     case "change":
       if name == "listen" { service["listen"] = "{ inherit: 8080 }" }
       root["environments"] = "{ production: { services: { web: { \(entry) } } } }"
@@ -128,6 +117,22 @@ import Testing
       root["services"] = "{ web: \(flow(service)), api: { run: ./api, worker: true } }"
     }
     return root.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
+  }
+
+  private static func people(_ id: String, _ entry: String) -> [String: String] {
+    let teams = "{ product: { members: [ana, li] }, security: { members: [bo, mo] } }"
+    switch id {
+    case "team": return ["teams": "{ product: { \(entry) } }"]
+    case "freeze":
+      let freeze = flow(["when": "2026-12-24 UTC", "reason": "rest"], entry)
+      return ["freezes": "{ holidays: \(freeze) }"]
+    case "milestone":
+      let others = ["when": "2026-12-24 UTC", "people": "[mo]", "teams": "[product]"]
+      return ["teams": teams, "milestones": "{ beta: \(flow(others, entry)) }"]
+    default:
+      let approval = flow(["people": "[bo, li]", "quorum": "1"], entry)
+      return ["teams": teams, "environments": "{ production: { approval: \(approval) } }"]
+    }
   }
 
   private static func strategy(_ id: String, _ name: String, _ entry: String) -> String {
