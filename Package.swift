@@ -96,7 +96,7 @@ let package = Package(
       name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "TransportSecurity", dependencies: ["COpenSSL"], swiftSettings: strict + hotPath),
     .target(
-      name: "SpecFile", dependencies: ["SegueModel", "ReleaseCalendar", yams],
+      name: "SpecFile", dependencies: ["SegueModel", "ReleaseCalendar", "Evidence", yams],
       swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
@@ -154,7 +154,7 @@ let package = Package(
     .target(
       name: "ControlPlane",
       dependencies: [
-        "SegueModel", "RolloutEngine", "CanaryAnalysis", "ReleaseCalendar", "Ports",
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "ReleaseCalendar", "Evidence", "Ports",
         "ControlProtocol", crypto, logging, lifecycle,
       ],
       swiftSettings: strict),
@@ -180,9 +180,10 @@ let package = Package(
       name: "segue",
       dependencies: [
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "SecretMasking",
-        "CLinux", "SpecFile", "SQLiteJournal", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
-        "CertificateIssuing", "MetricSources",
-        "Proxy", "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
+        "CLinux", "SpecFile", "SQLiteJournal", "EvidenceStore", "Provenance", "PipelineRunner",
+        "ProcessPlatform", "HTTPProbe", "CertificateIssuing", "MetricSources", "Proxy",
+        "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
+        "Notifications", "ForgeLink", "WebhookSigning",
         argumentParser, logging, lifecycle, unixSignals,
       ],
       swiftSettings: strict),
@@ -237,7 +238,8 @@ let package = Package(
       name: "ProvenanceTests", dependencies: ["SegueModel", "Ports", "Provenance"],
       swiftSettings: strict),
     .testTarget(
-      name: "SpecFileTests", dependencies: ["SegueModel", "SpecFile"], swiftSettings: strict),
+      name: "SpecFileTests", dependencies: ["SegueModel", "Evidence", "SpecFile"],
+      swiftSettings: strict),
     .testTarget(
       name: "SQLiteJournalTests",
       dependencies: ["SegueModel", "Ports", "SQLiteJournal", "JournalContract", grdb],
@@ -296,7 +298,8 @@ let package = Package(
     .testTarget(
       name: "ControlPlaneTests",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Ports", "ControlPlane", "ControlProtocol", logging,
+        "SegueModel", "RolloutEngine", "Evidence", "Ports", "ControlPlane", "ControlProtocol",
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(
@@ -323,7 +326,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "segue", "segue-load",
+        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "ReceiverProcess",
+        "segue", "segue-load",
       ],
       swiftSettings: strict),
   ]

@@ -122,9 +122,8 @@ struct Segue: ParsableCommand {
         name: "Look",
         subcommands: [
           StatusCommand.self, WatchCommand.self, LogsCommand.self, HistoryCommand.self,
-          ReceiptCommand.self, ExplainCommand.self, CalendarCommand.self, AdviseCommand.self,
-          SchemaCommand.self,
-          SimulateCommand.self,
+          ReceiptCommand.self, ExplainCommand.self, GateCommand.self, TestsCommand.self,
+          CalendarCommand.self, AdviseCommand.self, SchemaCommand.self, SimulateCommand.self,
         ]),
       CommandGroup(
         name: "Run by Segue itself",

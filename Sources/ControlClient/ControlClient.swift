@@ -130,6 +130,16 @@ public struct ControlClient: ControlAPI {
     return String(decoding: octets, as: UTF8.self)
   }
 
+  public func gates(_ subject: String?) async throws -> GateReply {
+    try await get(ControlWire.Path.gates, ["subject": subject])
+  }
+
+  public func tests(_ request: TestsRequest) async throws -> [TestStanding] {
+    try await get(
+      ControlWire.Path.tests,
+      ["question": request.question.rawValue, "limit": "\(request.limit)"])
+  }
+
   public func diagnose() async throws -> [Finding] { try await get(ControlWire.Path.diagnose) }
 
   public func feed(

@@ -21,7 +21,7 @@ extension ControlPlane {
   }
 
   /// The name in the newest commit's `segue.yaml`, where none was fixed.
-  private var project: ProjectName {
+  var project: ProjectName {
     settings.project ?? catalogue.all.last { $0.spec != nil }?.spec?.project ?? ""
   }
 
@@ -101,6 +101,10 @@ extension ControlPlane {
         nextStep: "`segue history` lists those that there are")
     }
     var answers = record.status.steps.map { step in answer(step, record) }
+    answers += record.gates?.answers.map { Explanation.Answer($0) } ?? []
+    if let release = record.release, record.signedBy != nil, let papers = world.papers {
+      answers.append(.init(release, objection: await papers.objection(to: release)))
+    }
     if record.status.steps.isEmpty, let reason = record.status.reason {
       answers.append(.init(question: "commit", result: .fail, why: "\(reason)."))
     }

@@ -21,13 +21,15 @@ public actor ControlPlane: Service {
   nonisolated let drift: DriftKeeper
   nonisolated let people: PeopleKeeper
   nonisolated let gate: StartGate
+  nonisolated let notices: NoticeKeeper
   var controllers: [ServiceKey: ServiceController] = [:]
   var targets: [EnvironmentName: TargetController] = [:]
   var reports: [ServiceKey: ServiceReport] = [:]
   /// What people should know: why the source cannot be read, why the router does not answer.
   var troubles: [String: String] = [:]
   /// The head that the watch saw last: a commit is taken up once, however often it is seen.
-  private var watchedHead: CommitID?
+  var watchedHead: CommitID?
+  let looking = SerialGate()
   private var pipelineStorage: PipelineController?
   /// One controller of a kind is made at a time, so that none is made twice.
   private let making = SerialGate()
@@ -56,6 +58,7 @@ public actor ControlPlane: Service {
     gate = StartGate(
       zones: world.zones, time: world.time, people: people, catalogue: catalogue,
       source: world.source, logger: world.logger)
+    notices = NoticeKeeper(world: world, catalogue: catalogue)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
     (convergence, converge) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -86,6 +89,7 @@ public actor ControlPlane: Service {
     try await pipeline.recover()
     try await drift.recover()
     try await people.recover()
+    try await notices.recover()
     for name in try await recordedNames(Streams.targetPrefix) where name.count == 1 {
       _ = try await target(EnvironmentName(name[0]))
     }
@@ -160,6 +164,7 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchDrift() }
       group.addTask { await self.keepCertificates() }
       group.addTask { await self.watchMetrics() }
+      group.addTask { await self.keepOutreach() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()
@@ -202,20 +207,7 @@ public actor ControlPlane: Service {
   /// Polls the source for a new head of the deploy branch.
   private func watchSource() async {
     while !Task.isCancelled {
-      do throws(PortError) {
-        try await world.source.refresh()
-        if let head = try await world.source.head(of: settings.deployBranch),
-          head.id != watchedHead
-        {
-          if catalogue.record(of: head.id) == nil {
-            try await accept(head, by: "watch of \(settings.deployBranch)")
-          }
-          watchedHead = head.id
-        }
-        troubles["source"] = nil
-      } catch {
-        note("source", "\(error)")
-      }
+      await lookAtSource()
       try? await world.time.sleep(for: settings.pollInterval)
     }
   }

@@ -1,3 +1,4 @@
+public import Evidence
 import Glibc
 public import Logging
 public import Ports
@@ -19,6 +20,14 @@ public struct Dependencies: Sendable {
   public var certificates: (any CertificateKeeping)?
   /// Where a watched metric comes from; `nil`: none can be had.
   public var metricSource: (@Sendable (MetricSpec) -> any MetricSource)?
+  /// `nil`: nothing but the steps themselves is asked about a commit.
+  public var evidence: EvidenceDesk?
+  /// `nil`: releases are not signed, and no paper of theirs is asked for.
+  public var papers: (any ReleaseSigner)?
+  /// `nil`: nobody is told anything.
+  public var outreach: (any OutreachKeeping)?
+  /// What a tracker says about an issue; `nil`: none can be asked.
+  public var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
   /// The time zones that windows and freezes go by.
   public var zones: ZoneLibrary

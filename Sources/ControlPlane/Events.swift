@@ -13,6 +13,8 @@ enum PipelineEvent: Hashable, JournalEvent {
   /// The control plane died while it ran; it runs again.
   case stepInterrupted(step: StepName)
   case stepFinished(step: StepName, result: StepResult)
+  /// What the gates said of the evidence; comes before the release, or before the refusal.
+  case gatesJudged(GateRecord)
   /// The evidence did not suffice: one sentence.
   case commitRefused(reason: String)
   /// Something outside the commit went wrong: disk full, Git unreachable.
@@ -20,6 +22,8 @@ enum PipelineEvent: Hashable, JournalEvent {
   case pipelineCancelled(reason: String)
   case commitSuperseded(by: CommitID)
   case releaseSealed(release: Release)
+  /// How the release came to be is signed: without that paper it is not rolled out any more.
+  case releaseSigned(release: ReleaseID, key: String)
   /// Its files are gone, because newer ones need the room: it cannot be rolled out any more.
   case releaseRemoved(release: ReleaseID)
 
@@ -30,11 +34,13 @@ enum PipelineEvent: Hashable, JournalEvent {
     case .stepStarted: "stepStarted"
     case .stepInterrupted: "stepInterrupted"
     case .stepFinished: "stepFinished"
+    case .gatesJudged: "gatesJudged"
     case .commitRefused: "commitRefused"
     case .pipelineFailed: "pipelineFailed"
     case .pipelineCancelled: "pipelineCancelled"
     case .commitSuperseded: "commitSuperseded"
     case .releaseSealed: "releaseSealed"
+    case .releaseSigned: "releaseSigned"
     case .releaseRemoved: "releaseRemoved"
     }
   }
@@ -152,6 +158,7 @@ enum Streams {
   static let machine: StreamID = "machine"
   static let drift: StreamID = "drift"
   static let people: StreamID = "people"
+  static let notices: StreamID = "notices"
   static let servicePrefix = "service/"
   static let targetPrefix = "target/"
   static func pipeline(_ id: PipelineID) -> StreamID { StreamID(pipelinePrefix + id.rawValue) }

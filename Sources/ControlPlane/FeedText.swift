@@ -246,6 +246,16 @@ enum FeedText {
     case .stepFinished(let step, let result):
       let took = result.passed ? " in \(result.took)" : ""
       return (result.passed ? .success : .failure, "step \(step)", result.sentence + took, false)
+    case .gatesJudged(let record):
+      let failing = record.failing
+      guard failing.isEmpty else {
+        return (.failure, "gates", "fail: \(failing.map(\.gate).joined(separator: ", "))", false)
+      }
+      let passing = record.answers.filter { $0.verdict == .pass }
+      let names = passing.map(\.gate).joined(separator: ", ")
+      return names.isEmpty ? nil : (.success, "gates", "pass: \(names)", false)
+    case .releaseSigned(let release, let key):
+      return (.info, "release", "\(release) signed with the key \(key.prefix(12))", false)
     case .commitRefused(let reason):
       return (.failure, "commit", "refused: \(reason)", true)
     case .pipelineFailed(let reason):

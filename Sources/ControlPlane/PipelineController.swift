@@ -11,6 +11,7 @@ actor PipelineController {
   private let feed: FeedHub
   private let catalogue: ReleaseCatalogue
   private let receipts: ReceiptKeeper
+  nonisolated let policy: PolicyDesk
   private let onRelease: @Sendable (Release, CommitAcceptance) async -> Void
   private var streams: [PipelineID: TypedStream<PipelineEvent>] = [:]
   private(set) var waiting: [CommitAcceptance] = []
@@ -32,6 +33,7 @@ actor PipelineController {
     self.feed = feed
     self.catalogue = catalogue
     self.receipts = receipts
+    policy = PolicyDesk(world: world, settings: settings, catalogue: catalogue)
     self.onRelease = onRelease
     (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
@@ -199,6 +201,7 @@ actor PipelineController {
       return await onRelease(sealed, acceptance)
     }
     let spec = try await spec(of: acceptance.commit)
+    guard try await isAllowed(acceptance, spec) else { return }
     let run = try await begin(acceptance, spec)
     // unstructured: awaited below; a task of its own, so that it can be cancelled by name.
     let task = Task { [world] in
@@ -219,13 +222,37 @@ actor PipelineController {
       return await settle(acceptance)
     }
     let result = try outcome.get()
-    if let refusal = Self.refusal(of: result, spec) {
+    let keeper = world.evidence.map { GateKeeper(world: world, desk: $0, run: run) }
+    let judgement = try await keeper?.judge(comparedWith: releasedCommits)
+    if let record = judgement?.record {
+      try await appendPatiently([.gatesJudged(record)], to: acceptance)
+    }
+    if let refusal = (judgement?.record ?? GateRecord()).refusal(of: result, spec) {
       try await appendPatiently([.commitRefused(reason: refusal)], to: acceptance)
       return await settle(acceptance)
     }
     let release = try await world.releases.seal(run, at: world.time.now())
-    try await appendPatiently([.releaseSealed(release: release)], to: acceptance)
+    if let components = judgement?.components { await keeper?.keep(components, of: release.id) }
+    try await appendPatiently(
+      [.releaseSealed(release: release)] + (try await sign(release, run)), to: acceptance)
     await onRelease(release, acceptance)
+  }
+
+  /// The commits that a commit may be compared with, the newest first.
+  private var releasedCommits: [CommitID] {
+    catalogue.all.reversed().filter { $0.release != nil }.prefix(Self.basesLimit)
+      .map(\.acceptance.commit.id)
+  }
+
+  private static let basesLimit = 20
+
+  /// Signs how the release came to be, where this Segue has a key.
+  private func sign(_ release: Release, _ run: PipelineRun) async throws -> [PipelineEvent] {
+    guard let papers = world.papers else { return [] }
+    let began = catalogue.record(run.id)?.status.startedAt ?? release.builtAt
+    let key = try await papers.sign(
+      release, of: run, from: settings.sourceName, began: began, ended: world.time.now())
+    return [.releaseSigned(release: release.id, key: key)]
   }
 
   private func spec(of commit: Commit) async throws -> ProjectSpec {
@@ -242,6 +269,29 @@ actor PipelineController {
         fault: .user, retry: .never)
     }
     return spec
+  }
+
+  /// Whether the policy lets the commit be built. If not, that is recorded.
+  private func isAllowed(_ acceptance: CommitAcceptance, _ spec: ProjectSpec) async throws -> Bool {
+    let refusal: String?
+    do {
+      refusal = try await policy.refusal(of: acceptance.commit, spec) {
+        cancelReason == nil && waiting.isEmpty
+      } tell: { what in
+        await feed.publishOutput(
+          what, subject: "policy", commit: acceptance.commit.id, at: world.time.now())
+      }
+    } catch is CancellationError where !Task.isCancelled {
+      let end: PipelineEvent =
+        waiting.first.map { .commitSuperseded(by: $0.commit.id) }
+        ?? .pipelineCancelled(reason: cancelReason ?? "nobody waits for it")
+      try await appendPatiently([end], to: acceptance)
+      return false
+    }
+    guard let refusal else { return true }
+    try await appendPatiently([.commitRefused(reason: refusal)], to: acceptance)
+    await settle(acceptance)
+    return false
   }
 
   private func begin(_ acceptance: CommitAcceptance, _ spec: ProjectSpec) async throws
@@ -280,18 +330,5 @@ actor PipelineController {
     } catch {
       world.logger.error("a receipt could not be issued", metadata: ["error": "\(error)"])
     }
-  }
-
-  /// Why the results do not make a release: the first step that did not pass, by the file's order.
-  private static func refusal(of result: PipelineResult, _ spec: ProjectSpec) -> String? {
-    for step in spec.pipeline {
-      guard let outcome = result.steps[step.name] else {
-        return "step \(step.name) has no result"
-      }
-      if !outcome.passed, outcome.outcome != .skipped {
-        return "step \(step.name): \(outcome.sentence)"
-      }
-    }
-    return result.steps.values.allSatisfy(\.passed) ? nil : "not every step passed"
   }
 }

@@ -21,6 +21,10 @@ final class ReleaseCatalogue: Sendable {
     var spans: [(begin: Instant, end: Instant?)] = []
     var interrupted: [StepName] = []
     var spec: ProjectSpec?
+    /// What the gates said.
+    var gates: GateRecord?
+    /// The key that vouches for how the release came to be.
+    var signedBy: String?
     var supersededBy: CommitID?
   }
 
@@ -129,6 +133,10 @@ extension ReleaseCatalogue.Record {
         status.took = result.took
         status.detail = result.sentence
       }
+    case .gatesJudged(let record):
+      gates = record
+    case .releaseSigned(_, let key):
+      signedBy = key
     case .commitRefused(let reason):
       end(.refused, reason, at: now)
     case .pipelineFailed(let reason):

@@ -24,6 +24,10 @@ public protocol ControlAPI: Sendable {
   func facts(_ request: FactsRequest) async throws -> [ServiceFacts]
   /// Why a release or commit (id, short id, or `nil` for the newest commit) is or is not live.
   func explain(_ subject: String?) async throws -> Explanation
+  /// What the gates said of a commit (id, short id, or `nil` for the newest one that was judged).
+  func gates(_ subject: String?) async throws -> GateReply
+  /// Tests of the project, by what is asked.
+  func tests(_ request: TestsRequest) async throws -> [TestStanding]
   /// Everything that happens, from after `sequence`; with `follow` it does not end. `commit` keeps
   /// only what concerns that commit, and ends when its fate is decided.
   func feed(after sequence: Int64, follow: Bool, commit: CommitID?)

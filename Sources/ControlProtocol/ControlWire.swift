@@ -17,6 +17,8 @@ public enum ControlWire {
     public static let history = "/v1/history"
     public static let receipt = "/v1/receipt"
     public static let explain = "/v1/explain"
+    public static let gates = "/v1/gates"
+    public static let tests = "/v1/tests"
     public static let feed = "/v1/feed"
     public static let logs = "/v1/logs"
     public static let freeze = "/v1/freeze"

@@ -384,15 +384,19 @@ public struct Explanation: Hashable, Codable, Sendable {
     public var why: String
     /// Lines of evidence: failed tests, the tail of a log.
     public var evidence: [String]
+    /// What would change the answer, in the imperative.
+    public var remedies: [String]
     /// When that was decided, where it matters.
     public var at: Instant?
     public init(
-      question: String, result: Result, why: String, evidence: [String] = [], at: Instant? = nil
+      question: String, result: Result, why: String, evidence: [String] = [],
+      remedies: [String] = [], at: Instant? = nil
     ) {
       self.question = question
       self.result = result
       self.why = why
       self.evidence = evidence
+      self.remedies = remedies
       self.at = at
     }
   }

@@ -45,6 +45,19 @@ struct ControlRouter: Sendable {
     router.get(RouterPath(ControlWire.Path.explain)) { request, _ in
       try Self.json(try await api.explain(Query(request).text("subject")))
     }
+    router.get(RouterPath(ControlWire.Path.gates)) { request, _ in
+      try Self.json(try await api.gates(Query(request).text("subject")))
+    }
+    router.get(RouterPath(ControlWire.Path.tests)) { request, _ in
+      let query = Query(request)
+      let name = query.text("question") ?? ""
+      guard let question = TestsRequest.Question(rawValue: name) else {
+        throw ControlError(.invalid, "tests are not asked for by \"\(name)\"")
+      }
+      return try Self.json(
+        try await api.tests(
+          TestsRequest(question: question, limit: try query.integer("limit", default: 20))))
+    }
     router.get(RouterPath(ControlWire.Path.facts)) { request, _ in
       let query = Query(request)
       return try Self.json(

@@ -1,4 +1,13 @@
 extension ComponentList {
+  /// Whether a file of this name is the lock file of a package manager that is known.
+  public static func isLockFile(named name: String) -> Bool {
+    let known: Set = [
+      "package-lock.json", "npm-shrinkwrap.json", "composer.lock", "Package.resolved", "Cargo.lock",
+      "poetry.lock", "uv.lock", "go.sum", "Gemfile.lock",
+    ]
+    return known.contains(name) || name.hasPrefix("requirements") && name.hasSuffix(".txt")
+  }
+
   /// Lists what the lock file of a package manager pins, by the file's name; `nil` for a name that is
   /// not known.
   ///

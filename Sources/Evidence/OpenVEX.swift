@@ -1,4 +1,4 @@
-internal import SegueModel
+public import SegueModel
 
 extension VulnerabilityStatement {
   /// Reads an OpenVEX document (version 0.2.0, and those before it).
@@ -81,7 +81,7 @@ extension VulnerabilityStatement {
 
 extension Instant {
   /// Reads `2026-01-31T12:00:00.5+02:00` (RFC 3339); `nil` for what is no such time.
-  init?(rfc3339 text: String) {
+  public init?(rfc3339 text: String) {
     let bytes = Array(text.utf8)
     func number(_ range: Range<Int>) -> Int64? {
       guard range.upperBound <= bytes.count,

@@ -3,25 +3,7 @@ internal import GRDB
 public import Ports
 public import SegueModel
 
-/// Which tests are asked for.
-public enum TestQuestion: Hashable, Sendable {
-  /// Probably failing without cause (see ``FlakyModel``), the most probable first.
-  case flaky
-  /// By mean duration, the slowest first.
-  case slow
-  /// First seen at or after a moment, the newest first.
-  case new(since: Instant)
-  /// Failed the last time, those that have failed longest first.
-  case failing
-}
-
-/// A test, with what the model makes of its history.
-public struct JudgedTest: Hashable, Sendable {
-  public var record: TestRecord
-  public var estimate: FlakyModel.Estimate
-}
-
-extension EvidenceStore {
+extension EvidenceStore: EvidenceHistory {
   /// A test that is flaky with at least this probability is called so.
   public static let flakyProbability = 0.5
 

@@ -73,6 +73,10 @@ public struct LocalSource: Source {
     try await mirrored().file(path, at: commit, limit: limit)
   }
 
+  public func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    try await mirrored().origins(of: question)
+  }
+
   public func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {
     try await GitCheckout(
       repository: mirrored(), origin: open().origin, allowsLocalSubmodules: true
@@ -128,6 +132,10 @@ public struct RemoteSource: Source {
     try await mirrored().file(path, at: commit, limit: limit)
   }
 
+  public func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    try await mirrored().origins(of: question)
+  }
+
   public func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {
     try await GitCheckout(
       repository: mirrored(), origin: address,
@@ -142,10 +150,12 @@ public struct EmbeddedRemote: Source {
   public let directory: String
   private let repository: GitRepository
 
-  public init(directory: String, environment: [String: String]) {
+  /// - Parameter inHook: This process is a hook of the repository, and sees what is being pushed.
+  public init(directory: String, environment: [String: String], inHook: Bool = false) {
     self.directory = directory
     repository = GitRepository(
-      tool: GitTool(environment: environment), directory: directory, name: directory)
+      tool: GitTool(environment: environment, inHook: inHook), directory: directory, name: directory
+    )
   }
 
   /// Makes the repository, or brings its settings and hooks up to date; may be repeated.
@@ -211,6 +221,10 @@ public struct EmbeddedRemote: Source {
     _ path: String, at commit: CommitID, limit: Int
   ) async throws(PortError) -> [UInt8]? {
     try await repository.file(path, at: commit, limit: limit)
+  }
+
+  public func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    try await repository.origins(of: question)
   }
 
   public func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {

@@ -107,22 +107,48 @@ struct StepRunner: Sendable {
       checkout: run.directory, paths: step.cache)
     for note in await cache.restore() { log.note(note) }
     do throws(PortError) {
-      let reports = try await BlockingWork.run { () throws(PortError) in
-        try FileTree.remove(temporary)
-        try FileTree.makeDirectory(temporary, mode: 0o700)
-        return try ReportCollector(checkout: run.directory, patterns: step.reports.junit)
-      }
-      let ending = try await ChildProcess.run(request(secrets)) { bytes, _ in log.take(bytes) }
-      note(ending, log)
-      let findings = await Self.collect(reports, masker: masker)
-      let outcome = judge(ending, findings)
-      if outcome == .passed { for note in await cache.save() { log.note(note) } }
+      var result = try await runAttempts(secrets, log: log, masker: masker)
+      if result.outcome == .passed { for note in await cache.save() { log.note(note) } }
       await removeTemporary(log)
-      return StepResult(outcome: outcome, took: .zero, tests: findings.tests)
+      result.took = .zero
+      return result
     } catch {
       log.note(error.description)
       await removeTemporary(log)
       return StepResult(outcome: .refused(error.description), took: .zero)
+    }
+  }
+
+  /// Runs the command, and again when nothing but a few tests failed and the spec allows it. Every
+  /// attempt's reports are kept: a retry that hides its first failure would be a lie.
+  private func runAttempts(
+    _ secrets: [(name: String, value: Secret)], log: StepLog, masker: SecretMasker
+  ) async throws(PortError) -> StepResult {
+    let gate = TestsGate(retries: run.spec.gates?.tests?.retries ?? 0)
+    var attempts: [TestsGate.Attempt] = []
+    var failed: Set<String> = []
+    while true {
+      let reports = try await BlockingWork.run { () throws(PortError) in
+        try FileTree.remove(temporary)
+        try FileTree.makeDirectory(temporary, mode: 0o700)
+        return try ReportCollector(checkout: run.directory, reports: step.reports)
+      }
+      let ending = try await ChildProcess.run(request(secrets)) { bytes, _ in log.take(bytes) }
+      note(ending, log)
+      let number = attempts.count + 1
+      var findings = await collect(reports, attempt: number, masker: masker)
+      let outcome = judge(ending, findings)
+      attempts.append(TestsGate.Attempt(cases: findings.cases, problems: findings.problems))
+      let again = outcome.mayBeRetried ? gate.retry(after: attempts) : []
+      guard !again.isEmpty else {
+        // What failed before and does not any more has passed only after failing.
+        let stillFailing = Set(findings.cases.filter { $0.status == .failed }.map(\.historyName))
+        findings.tests?.flaky += failed.subtracting(stillFailing).count
+        return StepResult(outcome: outcome, took: .zero, tests: findings.tests)
+      }
+      failed.formUnion(again)
+      let tests = again.count == 1 ? "1 test" : "\(again.count) tests"
+      log.note("\(tests) failed; attempt \(number + 1) of \(gate.retries + 1) begins")
     }
   }
 
@@ -176,19 +202,16 @@ struct StepRunner: Sendable {
   }
 
   /// Reports are read whether or not the command succeeded: they name the tests that failed.
-  private static func collect(
-    _ reports: ReportCollector, masker: SecretMasker
+  private func collect(
+    _ reports: ReportCollector, attempt: Int, masker: SecretMasker
   ) async -> ReportCollector.Findings {
-    guard !reports.patterns.isEmpty else { return ReportCollector.Findings() }
-    let found = await withCheckedContinuation { continuation in
-      DispatchQueue.global().async { continuation.resume(returning: reports.collect()) }
+    guard !step.reports.isEmpty else { return ReportCollector.Findings() }
+    let directory = KeptReports.directory(of: step.name, attempt: attempt, in: run)
+    return await withCheckedContinuation { continuation in
+      DispatchQueue.global().async {
+        continuation.resume(returning: reports.collect(into: directory, masker: masker))
+      }
     }
-    var findings = found
-    // A test may print what it was given.
-    findings.tests?.failures = (found.tests?.failures ?? []).map { failure in
-      TestFailure(test: masker.masked(failure.test), message: masker.masked(failure.message))
-    }
-    return findings
   }
 
   private func judge(
@@ -207,5 +230,15 @@ struct StepRunner: Sendable {
     }
     let sentences = [findings.tests?.refusal()].compactMap(\.self) + findings.problems
     return sentences.isEmpty ? .passed : .refused(sentences.joined(separator: "; "))
+  }
+}
+
+extension StepResult.Outcome {
+  /// Whether it may be the tests alone that failed.
+  fileprivate var mayBeRetried: Bool {
+    switch self {
+    case .failed, .refused: true
+    case .passed, .killed, .timedOut, .cancelled, .skipped: false
+    }
   }
 }

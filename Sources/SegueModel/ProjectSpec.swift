@@ -22,13 +22,19 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var authority: AuthoritySpec?
   /// Who belongs together, and when nothing new may start; `nil`: the file says nothing of it.
   public var people: PeopleSpec?
+  /// What the evidence about a commit must come to.
+  public var gates: GatesSpec?
+  /// Who is told what happens, and which commits are taken; `nil`: nobody, and all.
+  public var outreach: OutreachSpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
     pipeline: [StepSpec] = [], services: [ServiceSpec],
     environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
     supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil,
-    people: PeopleSpec? = nil
+    people: PeopleSpec? = nil,
+    gates: GatesSpec? = nil,
+    outreach: OutreachSpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -40,6 +46,8 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.cost = cost
     self.authority = authority
     self.people = people
+    self.gates = gates
+    self.outreach = outreach
   }
 
   public init(from decoder: any Decoder) throws {
@@ -55,6 +63,8 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     cost = try fields.decodeIfPresent(CostSpec.self, forKey: .cost)
     authority = try fields.decodeIfPresent(AuthoritySpec.self, forKey: .authority)
     people = try fields.decodeIfPresent(PeopleSpec.self, forKey: .people)
+    gates = try fields.decodeIfPresent(GatesSpec.self, forKey: .gates)
+    outreach = try fields.decodeIfPresent(OutreachSpec.self, forKey: .outreach)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {
@@ -187,12 +197,4 @@ public struct StepSpec: Hashable, Codable, Sendable {
     self.cache = cache
     self.reports = reports
   }
-}
-
-/// Reports that a step promises to leave behind: glob patterns relative to the checkout.
-public struct ReportSpec: Hashable, Codable, Sendable {
-  /// JUnit XML test reports. A promised report that is missing or empty refuses the commit.
-  public var junit: [String]
-  public init(junit: [String] = []) { self.junit = junit }
-  public var isEmpty: Bool { junit.isEmpty }
 }

@@ -4,18 +4,20 @@ enum ShareText {
 
   /// In thousandths, and as written: a share below nothing or above everything is for the caller to
   /// refuse, who knows its range.
-  static func parse(_ text: String) throws(Misreading) -> Int {
+  ///
+  /// - Parameter what: What it is a share of, for messages.
+  static func parse(_ text: String, of what: String = "the traffic") throws(Misreading) -> Int {
     let isNegative = text.hasPrefix("-")
     let number = text.dropFirst(isNegative ? 1 : 0)
     let parts = number.dropLast().split(
       separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
     guard number.hasSuffix("%"), isDigits(parts), let whole = parts.first else {
-      throw misreading(text)
+      throw misreading(text, what)
     }
     let tenth = parts.count == 2 ? parts[1] : "0"
     guard tenth.count == 1 else {
       throw Misreading(
-        message: "\(Printable.quoted(text)) is finer than a thousandth of the traffic",
+        message: "\(Printable.quoted(text)) is finer than a thousandth of \(what)",
         hint: "write at most one digit after the point")
     }
     // More digits than any range has: as good as the largest of these.
@@ -29,8 +31,8 @@ enum ShareText {
     }
   }
 
-  private static func misreading(_ text: String) -> Misreading {
-    let message = "\(Printable.quoted(text)) is not a share of the traffic"
+  private static func misreading(_ text: String, _ what: String) -> Misreading {
+    let message = "\(Printable.quoted(text)) is not a share of \(what)"
     if isDigits(text.split(separator: ".", omittingEmptySubsequences: false)),
       text.utf8.count <= 5
     {

@@ -230,9 +230,14 @@ extension SpecBuilder {
   }
 
   /// A share in thousandths.
-  mutating func share(_ entry: YAMLEntry, in range: ClosedRange<Int>) -> Permille? {
-    quantity(entry, in: range, parse: ShareText.parse, render: ShareText.render)
-      .map { Permille($0) }
+  mutating func share(
+    _ entry: YAMLEntry, in range: ClosedRange<Int>, of what: String = "the traffic"
+  ) -> Permille? {
+    quantity(
+      entry, in: range,
+      parse: { text throws(Misreading) in try ShareText.parse(text, of: what) },
+      render: ShareText.render
+    ).map { Permille($0) }
   }
 
   mutating func price(_ entry: YAMLEntry) -> CostSpec? {

@@ -83,7 +83,9 @@ struct SpecBuilder {
     let supersedes = deploy?["supersede"].flatMap { boolean($0) }
     let cost = fields["cost"].flatMap { self.cost($0) }
     let authority = fields["tls"].flatMap { self.authority($0) }
+    let outreach = self.outreach(fields)
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
+    let gates = fields["gates"].flatMap { self.gates($0, over: steps) }
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
     let teams = fields["teams"].map { self.teams($0) } ?? TeamDrafts()
     let environments = fields["environments"].map { self.environments($0, services, teams) }
@@ -102,7 +104,8 @@ struct SpecBuilder {
       version: 1, project: ProjectName(project ?? ""), deployBranch: branch ?? "main",
       pipeline: steps, services: services.all.map(\.spec),
       environments: environments?.map(\.spec) ?? [EnvironmentSpec(name: "production")],
-      supersedes: supersedes ?? false, cost: cost, authority: authority, people: people)
+      supersedes: supersedes ?? false, cost: cost, authority: authority, people: people,
+      gates: gates, outreach: outreach)
   }
 
   private mutating func cost(_ entry: YAMLEntry) -> CostSpec? {
@@ -175,8 +178,7 @@ struct SpecBuilder {
     if let entry = fields["reports"],
       let reports = section(entry, in: SpecKeys.reports, owner: "`reports` of \(owner)")
     {
-      step.reports.junit =
-        reports["junit"].map { oneOrList($0, TextRules.relativePath).map(\.text) } ?? []
+      step.reports = self.reports(reports)
     }
     return step
   }

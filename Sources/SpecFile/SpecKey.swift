@@ -39,8 +39,19 @@ indirect enum SpecType: Sendable {
   /// Begins with `https://`.
   case secureAddress
   case email
+  case emailList
+  /// Begins with `https://`, or is on this machine.
+  case apiAddress
+  /// The name of one secret.
+  case secret
+  /// `owner/name`, with groups where the forge has them.
+  case repository
+  /// A pattern of branches' names.
+  case branchPattern
   /// An absolute path on the machine that Segue runs on.
   case machineFile
+  /// A path inside the repository.
+  case repositoryFile
   case nameList
   /// Names of people.
   case personList

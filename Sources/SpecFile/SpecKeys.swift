@@ -42,8 +42,14 @@ enum SpecKeys {
         summary: "Who issues certificates.",
         example: "{ acme: { email: ops@example.com, agree-to-terms: true } }",
         otherNames: ["certificates", "ssl"]),
-    ] + people,
-    planned: ["policy", "gates", "notify", "platform", "router", "analysis"],
+      SpecKey(
+        name: "gates", type: .section(gates),
+        summary: """
+          What the evidence about a commit must come to. All that stops a commit is listed together.
+          """,
+        example: "{ security: { block: high } }", otherNames: ["quality", "checks"]),
+    ] + people + outreachKeys,
+    planned: ["platform", "router", "analysis"],
     misplaced: [
       ("windows", "put them under the environment: `environments: { production: { windows: … } }`"),
       ("approval", "put it under the environment: `environments: { production: { approval: … } }`"),
@@ -119,20 +125,6 @@ enum SpecKeys {
         example: "{ junit: \"build/junit/*.xml\" }", otherNames: ["artifacts"]),
     ],
     planned: ["matrix", "image", "retries", "when", "gate", "outputs"])
-
-  static let reports = SpecSection(
-    id: "reports", title: "`reports` of a step",
-    summary: "Each value is a path or a list of paths; `*`, `**` and `?` stand for names.",
-    keys: [
-      SpecKey(
-        name: "junit", type: .fileOrList, standard: "[]",
-        summary: """
-          JUnit XML test reports. A report that is promised here and then missing, or without a \
-          single test, fails the step: silence is not success.
-          """,
-        example: "\"build/junit/*.xml\"", otherNames: ["tests", "xunit"])
-    ],
-    planned: ["coverage", "sarif", "sbom"])
 
   static let environment = SpecSection(
     id: "environments", title: "An environment",

@@ -11,6 +11,8 @@ public enum SpecLimits {
   public static let services = 100
   public static let steps = 200
   public static let environments = 20
+  /// Ways to tell people what happens.
+  public static let channels = 50
   /// Steps of one canary.
   public static let canarySteps = 20
   /// Thousandths of the traffic: a part of it, neither nothing nor everything.
@@ -30,6 +32,10 @@ public enum SpecLimits {
   public static let tolerance = 0...1_000
   /// Thousandths.
   public static let falseAlarms = 1...200
+  /// Of a step whose tests failed.
+  public static let retries = 0...2
+  /// Thousandths of the lines.
+  public static let coverage = 1...1_000
   public static let warmUpRequests = 1...1_000
   public static let teams = 100
   /// Windows of one environment.

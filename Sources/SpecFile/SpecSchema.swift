@@ -74,12 +74,18 @@ public enum SpecSchema {
     case .urlPath: pattern(TextRules.urlPathPattern)
     case .secureAddress: pattern(TextRules.secureAddressPattern)
     case .email: pattern(TextRules.emailPattern)
+    case .emailList: list(.object(pattern(TextRules.emailPattern)))
+    case .apiAddress: pattern(TextRules.apiAddressPattern)
+    case .secret: pattern(TextRules.secretPattern)
+    case .repository: pattern(TextRules.repositoryPattern)
+    case .branchPattern: [("type", .string("string")), ("minLength", .integer(1))]
     case .machineFile: pattern(TextRules.machineFilePattern)
     case .nameList: list(.object(pattern(TextRules.namePattern)))
     case .personList: list(.object(pattern(TextRules.personPattern)))
     case .timePattern, .sentence: sentence
     case .timePatternList: patternList
     case .secretList: list(.object(pattern(TextRules.secretPattern)))
+    case .repositoryFile: fileText
     case .fileList: list(file)
     case .fileOrList: [("anyOf", .array([file, .object(list(file))]))]
     case .variables: variables
@@ -121,10 +127,13 @@ public enum SpecSchema {
     return [("type", names.count == 1 ? names[0] : .array(names)), ("pattern", .string(pattern))]
   }
 
-  private static let file = JSONText.object([
-    ("type", .string("string")), ("minLength", .integer(1)),
-    ("not", .object([("pattern", .string("^[/~]|(^|/)\\.\\.(/|$)"))])),
-  ])
+  private static var fileText: [(String, JSONText)] {
+    [
+      ("type", .string("string")), ("minLength", .integer(1)),
+      ("not", .object([("pattern", .string("^[/~]|(^|/)\\.\\.(/|$)"))])),
+    ]
+  }
+  private static var file: JSONText { .object(fileText) }
 
   private static var sentence: [(String, JSONText)] {
     [

@@ -10,6 +10,9 @@ enum TextRules {
   static let urlPathPattern = "^/[^\\s#?]*$"
   static let secureAddressPattern = "^https://[^\\s\"<>]{1,2000}$"
   static let emailPattern = "^[^\\s@,;<>]{1,64}@[^\\s@,;<>]{1,253}$"
+  static let apiAddressPattern =
+    "^(https://[^\\s\"<>?#]{1,900}|http://(127\\.0\\.0\\.1|localhost)[:/][^\\s\"<>?#]{0,900})$"
+  static let repositoryPattern = "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$"
   static let machineFilePattern = "^/[^\\u0000-\\u001f\\u007f]{1,1023}$"
   /// A token of RFC 9110, section 5.6.2: the name of a header field or of a cookie.
   static let tokenPattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"

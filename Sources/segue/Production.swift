@@ -3,6 +3,7 @@ import Commands
 import ControlPlane
 import ControlProtocol
 import ControlServer
+import EvidenceStore
 import Foundation
 import HTTPProbe
 import Logging
@@ -10,6 +11,7 @@ import MetricSources
 import PipelineRunner
 import Ports
 import ProcessPlatform
+import Provenance
 import Proxy
 import SQLiteJournal
 import SegueModel
@@ -50,6 +52,13 @@ struct Production: Composition {
     let certificates = CertificateDesk(options, logger: logger)
     if options.tls != nil { world.certificates = certificates }
     world.metricSource = Self.metricSource
+    let history = try await EvidenceStore.open(directory: options.state)
+    world.evidence = EvidenceParts.desk(history)
+    world.papers = ReleaseNotary(
+      key: try SigningKey.open(directory: options.state), builder: Self.builderName,
+      version: segueVersion)
+    let outreach = Outreach(options, source: source, logger: logger)
+    outreach.join(&world)
     let controlPlane = ControlPlane(
       world: world,
       settings: await settings(options, source)
@@ -69,11 +78,19 @@ struct Production: Composition {
         .init(service: certificates),
         .init(
           service: Housekeeping(platform: platform, migrations: migrations, logger: logger)),
-      ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
+        .init(service: EvidenceKeeping(store: history, logger: logger)),
+      ] + outreach.services(for: controlPlane), gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: Self.quiet)
     configuration.maximumGracefulShutdownDuration = Self.shutdownPatience
     try await ServiceGroup(configuration: configuration).run()
     ServiceManager.notify("STOPPING=1")
+    try await history.close()
     try await journal.close()
+  }
+
+  /// What statements about releases name as their builder: this machine's Segue.
+  private static var builderName: String {
+    "https://segue.invalid/\(ProcessInfo.processInfo.hostName)"
   }
 
   /// The lifecycle's own messages are of no use to operators.
@@ -246,6 +263,10 @@ struct Production: Composition {
     // what this process is for.
     SocketKeeper.serve(3)
   }
+
+  // MARK: Pushes
+
+  func judge(_ push: PushedRefs) async throws -> PushJudgement { try await PushJudge(push).judge() }
 
   // MARK: Down
 

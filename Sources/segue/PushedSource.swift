@@ -36,6 +36,10 @@ struct PushedSource: Source {
     try await holder(of: commit).checkOut(commit, into: directory)
   }
 
+  func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    try await holder(of: question.commit).origins(of: question)
+  }
+
   private func holder(of commit: CommitID) async -> any Source {
     (try? await embedded.resolve(commit.rawValue)) != nil ? embedded : watched
   }

@@ -103,6 +103,10 @@ struct ScriptedAPI: ControlAPI {
     try answer(
       Explanation(commit: Samples.commit, release: nil, verdict: "It is live.", answers: []))
   }
+  func gates(_ subject: String?) async throws -> GateReply { try answer(Samples.gates) }
+  func tests(_ request: TestsRequest) async throws -> [TestStanding] {
+    try answer(Samples.tests)
+  }
   func feed(
     after sequence: Int64, follow: Bool, commit: CommitID?
   ) -> AsyncThrowingStream<FeedItem, any Error> {

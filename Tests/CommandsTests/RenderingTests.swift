@@ -152,7 +152,8 @@ import Testing
         .init(question: "step build", result: .pass, why: "It passed in 3.2 s."),
         .init(
           question: "step test", result: .fail, why: "2 of 212 tests failed.",
-          evidence: ["BasketTests.add", "BasketTests.\u{1b}[31mremove\u{1b}[0m"]),
+          evidence: ["BasketTests.add", "BasketTests.\u{1b}[31mremove\u{1b}[0m"],
+          remedies: ["Run BasketTests.add"]),
         .init(question: "rollout", result: .wait, why: "It waits for the pipeline."),
         .init(
           question: "rollout production/web", result: .fail,
@@ -164,6 +165,10 @@ import Testing
     var held = Samples.status()
     held.waiting = [Samples.held]
     try expectGolden("status-held", text.status(held))
+    let evidence = EvidenceText(glyphs: text.glyphs, zone: text.zone)
+    try expectGolden("gates", evidence.gates(Samples.gates))
+    try expectGolden("tests-failing", evidence.tests(Samples.tests, .failing))
+    try expectGolden("tests-new", evidence.tests(Samples.tests, .new))
     try expectGolden(
       "findings",
       text.findings([

@@ -64,6 +64,33 @@ enum Samples {
         gatekeepers: "mo")
     ], waiting: [held])
 
+  static let gates = GateReply(
+    commit: commit, passes: false, verdict: "1a2b3c4d5e6f is stopped by tests, security.",
+    record: GateRecord(
+      answers: [
+        GateResult(
+          gate: "tests", verdict: .fail, reason: "1 of 212 tests failed: Basket.add",
+          evidence: ["Basket.add: expected 2, got 3"],
+          remedies: ["Run Basket.add at this commit, and mend the code or the test"]),
+        GateResult(
+          gate: "coverage.changed-lines", verdict: .pass,
+          reason: "tests run 9 of 10 lines (90.0 %) of those changed; 80% is asked for"),
+        GateResult(
+          gate: "security", verdict: .wait, reason: "step scan did not run, so nothing is known",
+          warnings: ["the waiver of CVE-2030-1 ends in 3 days; ana has it"]),
+      ], base: "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d"))
+
+  static let tests = [
+    TestStanding(
+      test: "Basket.add", runs: 40, failures: 3, last: "failed", failingInARow: 2,
+      failingSince: commit.id, firstSeen: moment(-900_000), firstCommit: commit.id,
+      lastSeen: moment(0), meanDuration: Milliseconds(120), flakiness: Permille(12)),
+    TestStanding(
+      test: "Basket.remove", runs: 100, failures: 3, last: "passed",
+      firstSeen: moment(-900_000), firstCommit: commit.id, lastSeen: moment(0),
+      meanDuration: .seconds(3), flakiness: Permille(993)),
+  ]
+
   static let runningPipeline = PipelineStatus(
     id: "P1", commit: commit, state: .running, reason: nil, startedAt: moment(-12), endedAt: nil,
     release: nil,

@@ -23,6 +23,8 @@ import Testing
       expectEqual(try await client.calendar("production").environments, [])
       expectEqual(
         try await client.calendarFeed(nil), "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+      #expect(try await client.gates("1a2b").record.failing.map(\.gate) == ["tests"])
+      #expect(try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
     }
     #expect(
       api.questions == [
@@ -30,6 +32,7 @@ import Testing
         "explain 1a2b", "diagnose",
         "\(FactsRequest(service: "web", environment: "production"))", "\(FactsRequest())",
         "calendar production", "feed of all",
+        "gates 1a2b", "tests slow 3",
       ])
   }
 

@@ -81,6 +81,25 @@ final class FakeControlAPI: ControlAPI {
     try answer(
       "feed of \(environment?.rawValue ?? "all")", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
   }
+  func gates(_ subject: String?) async throws -> GateReply {
+    try answer(
+      "gates \(subject ?? "newest")",
+      GateReply(
+        commit: Samples.explanation.commit, passes: false, verdict: "It is stopped by tests.",
+        record: GateRecord(
+          answers: [GateResult(gate: "tests", verdict: .fail, reason: "1 of 2 tests failed")],
+          base: "ab")))
+  }
+  func tests(_ request: TestsRequest) async throws -> [TestStanding] {
+    try answer(
+      "tests \(request.question.rawValue) \(request.limit)",
+      [
+        TestStanding(
+          test: "a.b", runs: 3, failures: 1, last: "failed", failingInARow: 1, failingSince: "ab",
+          firstSeen: Instant(milliseconds: 1), firstCommit: "ab",
+          lastSeen: Instant(milliseconds: 2), flakiness: Permille(12))
+      ])
+  }
   func diagnose() async throws -> [Finding] { try answer("diagnose", [Samples.finding]) }
 
   func feed(

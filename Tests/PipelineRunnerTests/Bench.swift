@@ -95,6 +95,7 @@ struct FolderSource: Source {
   func file(
     _ path: String, at commit: CommitID, limit: Int
   ) async throws(PortError) -> [UInt8]? { nil }
+  func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] { [] }
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {
     try FileTree.makeDirectory(directory)
     for (name, text) in files.sorted(by: { $0.key < $1.key }) {

@@ -85,6 +85,8 @@ import Testing
       service["analysis"] = "{ metrics: { queue: \(flow(metric)) } }"
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
+    case "notify", "notify-webhook", "notify-events", "notify-mail", "policy", "tracker", "forge":
+      outreach(id, name, entry, &root)
     case "acme": root["tls"] = "{ acme: \(flow(["agree-to-terms": "true"], entry)) }"
     case "route" where name == "tls":
       root["tls"] = "{ acme: { agree-to-terms: true } }"
@@ -132,6 +134,36 @@ import Testing
     default:
       let approval = flow(["people": "[bo, li]", "quorum": "1"], entry)
       return ["teams": teams, "environments": "{ production: { approval: \(approval) } }"]
+    }
+  }
+
+  private static func outreach(
+    _ id: String, _ name: String, _ entry: String, _ root: inout [String: String]
+  ) {
+    let forge = ["kind": "gitea", "url": "https://git.example.com/api/v1", "repository": "a/b"]
+    let tracker = [
+      "tracker": "gitea", "url": "https://git.example.com/api/v1", "repository": "a/b",
+    ]
+    let mail = ["to": "[a@example.com]", "from": "b@example.com", "server": "mail.example.com"]
+    let names = "(?<issue>[0-9]+)"
+    switch id {
+    case "notify":
+      let isReceiver = ["slack", "webhook", "cdevents", "email"].contains(name)
+      root["notify"] = "{ ops: \(flow(isReceiver ? [:] : ["slack": "CHAT"], entry)) }"
+    case "notify-webhook":
+      root["notify"] = "{ ops: { webhook: \(flow(["address": "A", "key": "B"], entry)) } }"
+    case "notify-events": root["notify"] = "{ ops: { cdevents: { \(entry) } } }"
+    case "notify-mail":
+      var mail = mail
+      if name == "user" { mail["password"] = "MAIL" }
+      if name == "password" { mail["user"] = "segue" }
+      root["notify"] = "{ ops: { email: \(flow(mail, entry)) } }"
+    case "policy":
+      let pattern = name == "issues" ? ["branch-names": "\"\(names)\""] : [:]
+      root["policy"] = flow(pattern, entry)
+    case "tracker":
+      root["policy"] = "{ branch-names: \"\(names)\", issues: \(flow(tracker, entry)) }"
+    default: root["forge"] = flow(forge, entry)
     }
   }
 

@@ -121,6 +121,7 @@ struct ReportText: Sendable {
       let when = answer.at.map { Line(" (\(Words.dateAndTime($0, in: zone)))", .dim) } ?? Line()
       lines.append(sign + Line(" \(answer.question): ", .bold) + Line(answer.why) + when)
       lines += answer.evidence.map { Line("    " + $0, .dim) }
+      lines += answer.remedies.map { Line("    \(glyphs.arrow) \($0)") }
     }
     return lines
   }

@@ -1,0 +1,91 @@
+internal import ArgumentParser
+internal import ControlProtocol
+internal import Foundation
+internal import SegueModel
+
+struct GateCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "gate",
+    abstract: "Say what the gates answered about a commit. Nothing is deployed.",
+    discussion: """
+      Exits with 1 when something stops the commit.
+
+      EXAMPLES:
+        segue gate                       about the newest commit that was judged
+        segue gate --commit 1a2b3c4d
+        segue gate --json | jq -r '.record.answers[] | select(.verdict == "fail") | .gate'
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @Option(help: "A commit or a release; a part of it is enough. Default: the newest one judged.")
+  var commit: String?
+
+  func run(in context: Context) async throws -> ExitStatus {
+    let console = context.console(common)
+    return try await context.withAPI(common) { [json = common.json, commit] api in
+      let reply = try await api.gates(commit)
+      if json {
+        try await console.print(JSONText.document(reply))
+      } else {
+        try await console.print(EvidenceText(glyphs: console.glyphs, zone: .current).gates(reply))
+      }
+      return reply.passes ? .success : .negative
+    }
+  }
+}
+
+struct TestsCommand: Verb {
+  static let configuration = CommandConfiguration(
+    commandName: "tests",
+    abstract: "List tests by what their history tells.",
+    discussion: """
+      Without an option: those that failed the last time.
+
+      EXAMPLES:
+        segue tests --flaky
+        segue tests --slow --limit 50 --json
+      """)
+
+  @OptionGroup var common: CommonOptions
+  @Flag(help: "Those that probably fail without cause, the most probable first.")
+  var flaky = false
+  @Flag(help: "The slowest first.")
+  var slow = false
+  @Flag(help: "Those first seen within the last two weeks, the newest first.")
+  var new = false
+  @Flag(help: "Those that failed the last time, those that have failed longest first.")
+  var failing = false
+  @Option(name: [.short, .long], help: ArgumentHelp("How many.", valueName: "n"))
+  var limit = 20
+
+  private var questions: [TestsRequest.Question] {
+    let asked: [(Bool, TestsRequest.Question)] = [
+      (flaky, .flaky), (slow, .slow), (new, .new), (failing, .failing),
+    ]
+    return asked.filter { $0.0 }.map { $0.1 }
+  }
+
+  func validate() throws {
+    guard questions.count <= 1 else {
+      throw ValidationError("Ask for one of --flaky, --slow, --new and --failing.")
+    }
+    guard (1...1_000).contains(limit) else {
+      throw ValidationError("--limit must be from 1 to 1000.")
+    }
+  }
+
+  func run(in context: Context) async throws -> ExitStatus {
+    let console = context.console(common)
+    let request = TestsRequest(question: questions.first ?? .failing, limit: limit)
+    return try await context.withAPI(common) { [json = common.json] api in
+      let tests = try await api.tests(request)
+      if json {
+        try await console.print(JSONText.document(tests))
+      } else {
+        try await console.print(
+          EvidenceText(glyphs: console.glyphs, zone: .current).tests(tests, request.question))
+      }
+      return .success
+    }
+  }
+}
