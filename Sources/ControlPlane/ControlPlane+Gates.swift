@@ -56,8 +56,9 @@ extension ControlPlane {
       case .flaky: .flaky
       case .slow: .slow
       case .failing: .failing
-      case .new: .new(
-        since: Instant(milliseconds: world.time.now().milliseconds - Self.newFor.count))
+      case .new:
+        .new(
+          since: Instant(milliseconds: world.time.now().milliseconds - Self.newFor.count))
       }
     let limit = min(max(0, request.limit), Self.testsLimit)
     do throws(PortError) {

@@ -69,7 +69,8 @@ struct GateKeeper: Sendable {
   }
 
   /// An entry that the commit brings in, or changes, cannot excuse that commit.
-  private func quarantines(_ path: String, base: CommitID?) async throws(PortError) -> [Quarantine] {
+  private func quarantines(_ path: String, base: CommitID?) async throws(PortError) -> [Quarantine]
+  {
     guard let bytes = try await file(path, at: run.commit.id) else { return [] }
     var before: Set<Quarantine> = []
     if let base, let earlier = try? await file(path, at: base),
@@ -178,8 +179,10 @@ extension GateRecord {
     let all = gates + steps(result, spec)
     guard let first = all.first else { return nil }
     return all.count == 1
-      ? first : "\(all.count) things stop it. " + all.enumerated().map { "\($0 + 1): \($1)" }
-      .joined(separator: "; ")
+      ? first
+      : "\(all.count) things stop it. "
+        + all.enumerated().map { "\($0 + 1): \($1)" }
+        .joined(separator: "; ")
   }
 
   /// The steps that did not pass, but for those whose failure a gate has told, or excused.

@@ -44,7 +44,8 @@ public struct CommitGates: Sendable {
     for (gate, problem) in unreadable.sorted(by: { $0.key < $1.key }) {
       answers.append(
         GateAnswer(
-          gate: gate, verdict: .fail, reason: problem.split(separator: "\n").first.map(String.init)
+          gate: gate, verdict: .fail,
+          reason: problem.split(separator: "\n").first.map(String.init)
             ?? problem,
           evidence: problem.split(separator: "\n").dropFirst().map(String.init),
           remedies: ["Correct what is named; until then nothing is excused by it"]))

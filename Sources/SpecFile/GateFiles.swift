@@ -112,7 +112,8 @@ extension SpecBuilder {
     }
     guard let entry = entries.first(where: { $0.key == key }) else {
       if entries.isEmpty {
-        error(at: root.span, "the file has no `\(key)`", hint: "write `\(key):` and a list under it")
+        error(
+          at: root.span, "the file has no `\(key)`", hint: "write `\(key):` and a list under it")
       }
       return []
     }
@@ -142,7 +143,8 @@ extension SpecBuilder {
 
   /// The moment at which the day that `expires` names has ended.
   fileprivate mutating func day(_ fields: Fields) -> Instant? {
-    guard let entry = fields["expires"], let text = text(entry, emptyHint: "write 2030-01-31") else {
+    guard let entry = fields["expires"], let text = text(entry, emptyHint: "write 2030-01-31")
+    else {
       return nil
     }
     // The round trip refuses days that no month has.

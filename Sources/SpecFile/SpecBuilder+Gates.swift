@@ -38,7 +38,9 @@ extension SpecBuilder {
     else { return nil }
     need(.coverage, for: entry, in: steps)
     return CoverageGateSpec(
-      changedLines: fields["changed-lines"].flatMap { share($0, in: SpecLimits.coverage, of: "the lines") },
+      changedLines: fields["changed-lines"].flatMap {
+        share($0, in: SpecLimits.coverage, of: "the lines")
+      },
       neverFalls: fields["never-falls"].flatMap { boolean($0) } ?? false)
   }
 
@@ -63,7 +65,8 @@ extension SpecBuilder {
     guard !steps.contains(where: { !$0.reports.patterns(of: kind).isEmpty }) else { return }
     let other = kind == .sarif ? "; or name a directory of `advisories`" : ""
     error(
-      at: gate.keySpan, "the gate `\(gate.key)` has nothing to judge: no step promises \(kind) reports",
+      at: gate.keySpan,
+      "the gate `\(gate.key)` has nothing to judge: no step promises \(kind) reports",
       hint: "add `reports: { \(kind): PATH }` to the step that writes them\(other)")
   }
 }

@@ -123,7 +123,8 @@ final class ScriptedPipeline: PipelineExecutor, ReleaseStore {
   ) async throws(PortError) -> PipelineResult {
     let fails = failing.withLock { $0.contains(run.commit.id) }
     let result = StepResult(
-      outcome: fails ? .refused("1 of 3 tests failed: a.b") : .passed, took: Milliseconds(1))
+      outcome: fails ? .refused("1 of 3 tests failed: a.b") : .passed, took: Milliseconds(1),
+      tests: fails ? TestSummary(passed: 2, failed: 1) : nil)
     do {
       try await observe(.started("test"))
       try await observe(.output("test", ["hello"]))
@@ -370,7 +371,9 @@ struct Stage {
       driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),
       stateDirectory: "/nonexistent", sourceName: "test")
     settings.advisoryInterval = Milliseconds(20)
-    return ControlPlane(world: world, settings: settings) { ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0) }
+    return ControlPlane(world: world, settings: settings) {
+      ProxyStatus(running: true, address: "127.0.0.1:0", pid: 1, restarts: 0)
+    }
   }
 
   /// Runs a control plane for as long as the body takes, then cuts it off as a crash would.

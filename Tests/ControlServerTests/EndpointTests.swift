@@ -21,7 +21,8 @@ import Testing
       expectEqual(try await client.facts(wanted), [Samples.facts])
       expectEqual(try await client.facts(FactsRequest()), [Samples.facts])
       #expect(try await client.gates("1a2b").record.failing.map(\.gate) == ["tests"])
-      #expect(try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
+      #expect(
+        try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
     }
     #expect(
       api.questions == [

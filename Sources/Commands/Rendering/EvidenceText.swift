@@ -11,7 +11,8 @@ struct EvidenceText: Sendable {
     var lines = [
       Line("\(reply.commit.id.short) ", .bold) + Line(reply.commit.subject),
       Line(
-        "compared with \(reply.record.base.map(\.short) ?? "nothing: it is the first commit")", .dim),
+        "compared with \(reply.record.base.map(\.short) ?? "nothing: it is the first commit")", .dim
+      ),
       "", Line(reply.verdict, .bold), "",
     ]
     for answer in reply.record.answers {
