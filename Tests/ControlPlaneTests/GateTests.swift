@@ -125,7 +125,7 @@ import Testing
   }
 
   /// The step fails with its test, and counts as passed all the same.
-  @Test(arguments: [(true, "is live"), (false, "it was never seen to fail without cause")])
+  @Test(arguments: [(true, "is live"), (false, "1 of 1 test failed: lib.adds")])
   func aTestInQuarantineIsExcusedOnlyWhenItIsKnownToBeFlaky(isFlaky: Bool, words: String)
     async throws
   {
@@ -154,6 +154,11 @@ import Testing
       stage.pipeline.failing.withLock { _ = $0.insert(commit.id) }
       let fate = try await plane.fate(of: commit.id)
       #expect(fate?.text.contains(words) == true, "\(fate?.text ?? "")")
+      let evidence = try await plane.gates(nil).record.failing.flatMap(\.evidence)
+      #expect(
+        evidence.allSatisfy { $0.contains("it was never seen to fail without cause") },
+        "\(evidence)")
+      #expect(evidence.isEmpty == isFlaky)
     }
   }
 
