@@ -83,7 +83,8 @@ let package = Package(
 
     // What adapters share.
     .target(name: "SecretMasking", dependencies: ["Ports"], swiftSettings: strict),
-    .target(name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
+    .target(
+      name: "WebhookSigning", dependencies: ["SegueModel", "Ports", crypto], swiftSettings: strict),
     .target(name: "CNGHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
     .target(
       name: "HTTP2Translation", dependencies: ["TrafficRouting", "CNGHTTP2"],
@@ -95,7 +96,8 @@ let package = Package(
       name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(name: "TransportSecurity", dependencies: ["COpenSSL"], swiftSettings: strict + hotPath),
     .target(
-      name: "SpecFile", dependencies: ["SegueModel", "Evidence", yams], swiftSettings: strict),
+      name: "SpecFile", dependencies: ["SegueModel", "ReleaseCalendar", "Evidence", yams],
+      swiftSettings: strict),
     .target(
       name: "SQLiteJournal", dependencies: ["SegueModel", "Ports", grdb, crypto],
       swiftSettings: strict),
@@ -152,8 +154,8 @@ let package = Package(
     .target(
       name: "ControlPlane",
       dependencies: [
-        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Evidence", "Ports", "ControlProtocol",
-        crypto, logging, lifecycle,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "ReleaseCalendar", "Evidence", "Ports",
+        "ControlProtocol", crypto, logging, lifecycle,
       ],
       swiftSettings: strict),
     .target(name: "ControlProtocol", dependencies: ["SegueModel"], swiftSettings: core),
@@ -170,18 +172,18 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "RolloutEngine", "SimulationKit", "ControlProtocol", "ControlClient",
-        "SpecFile",
-        argumentParser,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "SimulationKit", "ControlProtocol",
+        "ControlClient", "SpecFile", "AnalysisImport", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "segue",
       dependencies: [
         "SegueModel", "RolloutEngine", "Ports", "TrafficRouting", "Evidence", "SecretMasking",
-        "CLinux", "SpecFile", "SQLiteJournal", "EvidenceStore", "Provenance", "PipelineRunner", "ProcessPlatform", "HTTPProbe",
-        "CertificateIssuing",
-        "Proxy", "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
+        "CLinux", "SpecFile", "SQLiteJournal", "EvidenceStore", "Provenance", "PipelineRunner",
+        "ProcessPlatform", "HTTPProbe", "CertificateIssuing", "MetricSources", "Proxy",
+        "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
+        "Notifications", "ForgeLink", "WebhookSigning",
         argumentParser, logging, lifecycle, unixSignals,
       ],
       swiftSettings: strict),
@@ -308,7 +310,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "CommandsTests",
-      dependencies: ["SegueModel", "RolloutEngine", "ControlProtocol", "Commands", "SpecFile"],
+      dependencies: [
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "ControlProtocol", "Commands", "SpecFile",
+        "AnalysisImport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "MetricSourcesTests",
@@ -321,7 +326,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "segue", "segue-load",
+        "SegueModel", "ControlProtocol", "ControlClient", "LoadGenerator", "ReceiverProcess",
+        "segue", "segue-load",
       ],
       swiftSettings: strict),
   ]

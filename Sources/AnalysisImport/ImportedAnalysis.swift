@@ -27,6 +27,8 @@ public struct ImportedAnalysis: Hashable, Sendable {
   public var metrics: [Metric] = []
   /// In whole sentences: what Segue cannot express, and what to do about it.
   public var notes: [String] = []
+
+  public init() {}
 }
 
 /// Why nothing could be imported.

@@ -45,6 +45,12 @@ public struct EvidencePlot: Hashable, Sendable {
   public var badAt: Double
   public var goodAt: Double
 
+  public init(history: EvidenceHistory, badAt: Double, goodAt: Double) {
+    self.history = history
+    self.badAt = badAt
+    self.goodAt = goodAt
+  }
+
   public init(history: EvidenceHistory, settings: JudgeSettings) {
     self.history = history
     badAt = Planning.threshold(settings.alpha * settings.partOfErrors)

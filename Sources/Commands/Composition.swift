@@ -19,9 +19,72 @@ public protocol Composition: Sendable {
   /// Starts `segue serve` with these options, in a session of its own, its output going to `log`.
   /// Returns as soon as the process exists.
   func startDaemon(_ options: ServeOptions, log: String) async throws -> DaemonProcess
+  /// Holds a push against the policy, in Git's hook and before anything of it is taken.
+  func judge(_ push: PushedRefs) async throws -> PushJudgement
+}
+
+/// What somebody pushes to the embedded remote.
+public struct PushedRefs: Hashable, Sendable {
+  public struct Update: Hashable, Sendable {
+    public var branch: String
+    /// `nil`: the branch is new.
+    public var old: CommitID?
+    public var new: CommitID
+
+    public init(branch: String, old: CommitID?, new: CommitID) {
+      self.branch = branch
+      self.old = old
+      self.new = new
+    }
+  }
+
+  public var updates: [Update]
+  public var deployBranch: String
+  /// The bare repository.
+  public var repository: String
+  public var state: String
+  /// Of the hook: Git says in it where it keeps what is being pushed.
+  public var environment: [String: String]
+
+  public init(
+    updates: [Update], deployBranch: String, repository: String, state: String,
+    environment: [String: String]
+  ) {
+    self.updates = updates
+    self.deployBranch = deployBranch
+    self.repository = repository
+    self.state = state
+    self.environment = environment
+  }
+}
+
+/// What the policy says to a push. Each entry is what is wrong, and what to do.
+public struct PushJudgement: Hashable, Sendable {
+  public struct Remark: Hashable, Sendable {
+    public var what: String
+    public var nextStep: String
+
+    public init(what: String, nextStep: String) {
+      self.what = what
+      self.nextStep = nextStep
+    }
+  }
+
+  /// With one of these the push is refused.
+  public var refusals: [Remark]
+  /// What could not be found out now, and is asked again before a rollout.
+  public var open: [Remark]
+
+  public init(refusals: [Remark] = [], open: [Remark] = []) {
+    self.refusals = refusals
+    self.open = open
+  }
 }
 
 extension Composition {
+  /// Everything may come in.
+  public func judge(_ push: PushedRefs) async throws -> PushJudgement { PushJudgement() }
+
   public func startDaemon(_ options: ServeOptions, log: String) async throws -> DaemonProcess {
     try DaemonProcess(
       executable: "/proc/self/exe", arguments: ["segue", "serve"] + options.arguments, log: log)
@@ -47,12 +110,14 @@ public struct ServeOptions: Hashable, Sendable {
   /// How the proxy speaks TLS; `nil`: not at all.
   public var tls: TLSOptions?
   public var requests: RequestOptions
+  /// Where the forge's webhooks are taken; `nil`: nowhere.
+  public var webhooks: ListenAddress?
 
   public init(
     state: String, source: String, listen: ListenAddress = ListenAddress(),
     pollInterval: Milliseconds = .seconds(2), parallelSteps: Int? = nil,
     embeddedRemote: Bool = true, metrics: String? = nil, tls: TLSOptions? = nil,
-    requests: RequestOptions = RequestOptions()
+    requests: RequestOptions = RequestOptions(), webhooks: ListenAddress? = nil
   ) {
     self.state = state
     self.source = source
@@ -63,6 +128,7 @@ public struct ServeOptions: Hashable, Sendable {
     self.metrics = metrics
     self.tls = tls
     self.requests = requests
+    self.webhooks = webhooks
   }
 
   /// The control API's socket.
@@ -78,6 +144,7 @@ public struct ServeOptions: Hashable, Sendable {
     ]
     if let parallelSteps { arguments += ["--parallel", "\(parallelSteps)"] }
     arguments += proxyArguments
+    if let webhooks { arguments += ["--webhooks", "\(webhooks)"] }
     arguments.append(embeddedRemote ? "--embedded-remote" : "--no-embedded-remote")
     return arguments
   }

@@ -107,19 +107,23 @@ struct Segue: ParsableCommand {
     version: segueVersion,
     groupedSubcommands: [
       CommandGroup(
-        name: "Begin", subcommands: [InitCommand.self, UpCommand.self, DoctorCommand.self]),
+        name: "Begin",
+        subcommands: [
+          InitCommand.self, UpCommand.self, DoctorCommand.self, ImportCommand.self,
+        ]),
       CommandGroup(
         name: "Change what is live",
         subcommands: [
           DeployCommand.self, PromoteCommand.self, PauseCommand.self, ResumeCommand.self,
-          AbortCommand.self, RollbackCommand.self, DownCommand.self,
+          AbortCommand.self, RollbackCommand.self, DownCommand.self, ApproveCommand.self,
+          FreezeCommand.self,
         ]),
       CommandGroup(
         name: "Look",
         subcommands: [
           StatusCommand.self, WatchCommand.self, LogsCommand.self, HistoryCommand.self,
           ReceiptCommand.self, ExplainCommand.self, GateCommand.self, TestsCommand.self,
-          AdviseCommand.self, SchemaCommand.self, SimulateCommand.self,
+          CalendarCommand.self, AdviseCommand.self, SchemaCommand.self, SimulateCommand.self,
         ]),
       CommandGroup(
         name: "Run by Segue itself",

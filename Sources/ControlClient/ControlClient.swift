@@ -108,6 +108,28 @@ public struct ControlClient: ControlAPI {
       ])
   }
 
+  public func freeze(_ request: FreezeRequest) async throws -> PeopleReply {
+    try await post(request, to: ControlWire.Path.freeze)
+  }
+
+  public func lift(_ request: LiftRequest) async throws -> PeopleReply {
+    try await post(request, to: ControlWire.Path.lift)
+  }
+
+  public func approve(_ request: ApproveRequest) async throws -> PeopleReply {
+    try await post(request, to: ControlWire.Path.approve)
+  }
+
+  public func calendar(_ environment: EnvironmentName?) async throws -> CalendarReply {
+    try await get(ControlWire.Path.calendar, ["environment": environment?.rawValue])
+  }
+
+  public func calendarFeed(_ environment: EnvironmentName?) async throws -> String {
+    let octets = try await answer(
+      to: request(ControlWire.Path.calendarFeed, ["environment": environment?.rawValue]))
+    return String(decoding: octets, as: UTF8.self)
+  }
+
   public func gates(_ subject: String?) async throws -> GateReply {
     try await get(ControlWire.Path.gates, ["subject": subject])
   }
@@ -160,11 +182,15 @@ extension ControlClient {
   }
 
   private func call<Answer: Decodable>(_ request: HTTPClientRequest) async throws -> Answer {
+    try decode(Answer.self, from: try await answer(to: request))
+  }
+
+  private func answer(to request: HTTPClientRequest) async throws -> Data {
     do {
       let response = try await http.execute(request, timeout: TimeAmount(deadline))
       let body = try await response.body.collect(upTo: Self.maximumAnswer)
       try check(response, body: body)
-      return try decode(Answer.self, from: Data(body.readableBytesView))
+      return Data(body.readableBytesView)
     } catch {
       throw explained(error)
     }

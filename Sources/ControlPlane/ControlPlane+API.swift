@@ -28,6 +28,9 @@ extension ControlPlane: ControlAPI {
     let record = catalogue.record(of: commit.id)
     let short = commit.id.short
     if let record, record.status.state == .running {
+      if let reason = request.override {
+        try await override(commit.id, by: request.who, because: reason)
+      }
       return DeployReply(
         commit: commit.id, sequence: sequence, message: "\(short) is under way already",
         accepted: true)
@@ -36,6 +39,9 @@ extension ControlPlane: ControlAPI {
       throw ControlError(
         .refused, "\(short) is older than \(live.commit.short), which is live",
         nextStep: "Use `segue rollback`, or deploy it with --allow-older")
+    }
+    if let reason = request.override {
+      try await override(commit.id, by: request.who, because: reason)
     }
     // One whose files are gone or changed is built again.
     if let record, !record.isRemoved, let release = record.release,
@@ -215,13 +221,20 @@ extension ControlPlane: ControlAPI {
         rollouts.append(id)
         environments.insert(controller.key.environment)
       }
+      if request.service == nil {
+        let held = await self.heldStarts.map(\.environment)
+        environments.formUnion(held.filter { $0 == request.environment ?? $0 })
+      }
       try await self.clearTargets(environments, by: request.who, reason: "abort: \(reason)")
-      guard cancelled || !rollouts.isEmpty else {
+      guard cancelled || !environments.isEmpty else {
         throw ControlError(
           .refused, "no pipeline and no rollout is in progress, so there is nothing to abort",
           nextStep: "To leave the live release, use `segue rollback`")
       }
-      let what = cancelled ? "the pipeline is cancelled" : "the rollout is taken back"
+      let what =
+        cancelled
+        ? "the pipeline is cancelled"
+        : rollouts.isEmpty ? "what waited does not start" : "the rollout is taken back"
       return RolloutReply(rollouts: rollouts, sequence: sequence, message: what)
     }
   }

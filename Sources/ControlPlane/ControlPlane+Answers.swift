@@ -16,7 +16,8 @@ extension ControlPlane {
       deployBranch: settings.deployBranch, source: settings.sourceName, now: world.time.now(),
       startedAt: startedAt, sequence: await feed.sequence, proxy: await proxyStatus(),
       pipeline: catalogue.last?.status, queued: try await pipeline.waiting.map(\.commit.id),
-      services: services, problems: problems(of: services))
+      services: services, problems: problems(of: services),
+      waiting: heldStarts.isEmpty ? nil : heldStarts)
   }
 
   /// The name in the newest commit's `segue.yaml`, where none was fixed.
@@ -111,13 +112,17 @@ extension ControlPlane {
     var wasLive = false
     if let release = record.release {
       for environment in release.spec.environments {
+        var places: [Standing] = []
         for service in release.spec.services {
           let key = ServiceKey(environment: environment.name, service: service.name)
           let standing = await standing(of: release, at: key)
-          answers.append(standing.answer)
+          places.append(standing)
           isLive = isLive || standing.isLive
           wasLive = wasLive || standing.wasLive
         }
+        answers += await startAnswers(
+          of: release, in: environment.name, hasBegun: places.contains(where: \.hasBegun))
+        answers += places.map(\.answer)
       }
     }
     return Explanation(
@@ -139,6 +144,8 @@ extension ControlPlane {
     }
     if record.status.state == .running { return "\(short) is in the pipeline." }
     if let reason = record.status.reason { return "\(short) is not live: \(reason)." }
+    let held = heldStarts.first { $0.commit == record.acceptance.commit.id }
+    if let held { return "\(short) waits to start in \(held.environment). \(held.reason)" }
     if isLive { return "\(short) is live." }
     return wasLive ? "\(short) was live, and is not any more." : "\(short) is built, and not live."
   }
@@ -165,6 +172,8 @@ extension ControlPlane {
     var answer: Explanation.Answer
     var isLive = false
     var wasLive = false
+    var isUnderWay = false
+    var hasBegun: Bool { isLive || wasLive || isUnderWay }
 
     init(
       _ question: String, _ result: Explanation.Answer.Result, _ why: String, at: Instant? = nil
@@ -181,7 +190,9 @@ extension ControlPlane {
     }
     if let rollout = state.rollout, rollout.to.id == release.id {
       let phase = status(of: rollout, state).phase
-      return Standing(question, .wait, "\(rollout.id) is in progress: \(phase).")
+      var standing = Standing(question, .wait, "\(rollout.id) is in progress: \(phase).")
+      standing.isUnderWay = true
+      return standing
     }
     if state.live?.id == release.id { return liveStanding(question, state) }
     if let reason = state.takenBack[release.id] {

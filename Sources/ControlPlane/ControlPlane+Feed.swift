@@ -87,6 +87,8 @@ extension ControlPlane {
       return FeedText.item(for: event, environment: .init(parts[1]))
     case ("drift", 1):
       return FeedText.item(for: try TypedStream<DriftEvent>.decode(record))
+    case ("people", 1):
+      return FeedText.item(for: try TypedStream<PeopleEvent>.decode(record), catalogue: catalogue)
     case ("machine", 1):
       return FeedText.item(for: try TypedStream<MachineEvent>.decode(record))
     default:

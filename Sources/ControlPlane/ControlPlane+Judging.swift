@@ -1,47 +1,168 @@
 import CanaryAnalysis
+import ControlProtocol
 import Logging
 import Ports
 import RolloutEngine
 import SegueModel
 
-/// Judging releases by live traffic, while there are two to compare.
+/// How live traffic is watched for one service.
+struct LiveWatch {
+  var memory = TrafficMemory()
+  var judge: LiveJudge?
+  var bake: Bake?
+  /// When each metric is asked for next.
+  var nextLooks: [String: Instant] = [:]
+
+  /// A release that has all of the traffic, and is watched a while longer.
+  struct Bake {
+    var release: ReleaseID
+    var watch: BakeWatch
+    var onRegression: AnalysisSpec.OnRegression
+  }
+}
+
+/// Judging releases by live traffic: against the one beside them while there are two, and for a while
+/// against the hour before when there is only one.
 extension ControlPlane {
-  /// Lets the judges look at what the router has counted, and acts on what they say.
+  /// Between two looks at the counts.
+  private static let block = Milliseconds.seconds(1)
+
+  /// Lets the judges look at what the router has counted, once a second, and acts on what they say.
   func judge(_ reports: [ServiceReport]) async {
+    let now = world.time.now()
+    if let judgedAt, now >= judgedAt, now - judgedAt < Self.block { return }
+    judgedAt = now
     for (key, controller) in controllers.sorted(by: { $0.key < $1.key }) {
       let state = await controller.state
-      guard let rollout = state.rollout, var judge = await self.judge(of: rollout, key) else {
-        judges[key] = nil
-        continue
-      }
+      var watch = watches[key] ?? LiveWatch()
       let report = reports.first { $0.key == key }
-      let verdict = judge.sample(report, at: world.time.now())
-      judges[key] = judge
-      if let verdict { await act(on: verdict, rollout, controller) }
+      let block = report.flatMap {
+        watch.memory.add($0, at: now, isSteady: state.rollout == nil)
+      }
+      // Nothing waits between the reading of the watch and its writing: metrics come in beside this.
+      let isNew = watch.judge?.rollout != state.rollout?.id
+      let verdict = judge(state, report, &watch, at: now)
+      let finding = block.flatMap {
+        watch.bake?.watch.add(requests: $0.requests, errors: $0.errors)
+      }
+      watches[key] = watch
+      if isNew, let judge = watch.judge, let rollout = state.rollout {
+        await announce(judge, rollout, key, watch.memory)
+      }
+      if let verdict, let rollout = state.rollout, let judge = watch.judge,
+        let word = Self.word(verdict, judge)
+      {
+        await tell(word, rollout, controller)
+      }
+      if let finding { await act(on: finding, controller) }
     }
   }
 
-  private func judge(of rollout: Rollout, _ key: ServiceKey) async -> LiveJudge? {
-    if let known = judges[key], known.rollout == rollout.id, !rollout.isGoingBack { return known }
-    return LiveJudge(rollout)
+  private func judge(
+    _ state: ServiceState, _ report: ServiceReport?, _ watch: inout LiveWatch, at now: Instant
+  ) -> CanaryVerdict? {
+    if let judge = watch.judge, judge.rollout != state.rollout?.id {
+      watch.judge = nil
+      beginBaking(state, after: judge, &watch)
+    }
+    guard let rollout = state.rollout, !rollout.isGoingBack else { return nil }
+    watch.bake = nil
+    if watch.judge == nil {
+      watch.judge = LiveJudge(
+        rollout, after: watch.memory.blocks, answered: Self.answered(report, rollout.from, state))
+    }
+    let verdict = watch.judge?.sample(report, at: now)
+    judgements[rollout.id] = watch.judge?.line
+    return verdict
+  }
+
+  /// What the instances of the release that goes have answered so far, one by one.
+  private static func answered(
+    _ report: ServiceReport?, _ release: ServiceRelease?, _ state: ServiceState
+  ) -> [TrafficHistory.Count] {
+    state.instances.filter { $0.release == release?.id }.compactMap { instance in
+      report?.answered?[instance.id].map {
+        TrafficHistory.Count(requests: $0.requests, errors: $0.errors)
+      }
+    }
+  }
+
+  /// Says how long a verdict takes at today's traffic.
+  private func announce(
+    _ judge: LiveJudge, _ rollout: Rollout, _ key: ServiceKey, _ memory: TrafficMemory
+  ) async {
+    guard let today = memory.today else { return }
+    let share = rollout.stages.first.map { Double($0.weight.value) / 1_000 } ?? 0.5
+    let forecast = VerdictForecast(
+      requestsPerSecond: today.rate, baselineRate: today.failing,
+      share: min(max(share, 0.01), 0.99), settings: judge.settings)
+    await feed.publishRemark(
+      "\(forecast)", kind: "judgingBegan", subject: "\(key)",
+      commit: rollout.to.commit, at: world.time.now())
+  }
+
+  /// What the engine is told, if there is something to tell.
+  private static func word(_ verdict: CanaryVerdict, _ judge: LiveJudge) -> Verdict? {
+    if let broken = judge.brokenBound { return .bad(broken) }
+    switch verdict {
+    case .bad: return .bad(verdict.description)
+    case .good: return judge.unknownBound == nil ? .good(verdict.description) : nil
+    case .notEnoughEvidence: return nil
+    }
   }
 
   /// Bad takes the rollout back at once; good ends a hold that waits for it.
-  private func act(
-    on verdict: CanaryVerdict, _ rollout: Rollout, _ controller: ServiceController
-  ) async {
-    let word: Verdict
-    switch verdict {
-    case .bad: word = .bad(verdict.description)
-    case .good: word = .good(verdict.description)
-    case .notEnoughEvidence: return
-    }
+  private func tell(_ word: Verdict, _ rollout: Rollout, _ controller: ServiceController) async {
     do {
       try await controller.submit(.judge(rollout.id, stage: rollout.stage, word))
     } catch {
       world.logger.error(
         "a verdict could not be recorded",
         metadata: ["service": "\(controller.key)", "error": "\(error)"])
+    }
+  }
+
+  // MARK: After a rollout
+
+  private func beginBaking(
+    _ state: ServiceState, after judge: LiveJudge, _ watch: inout LiveWatch
+  ) {
+    guard let live = state.live, live.id == judge.release, let analysis = live.spec.analysis,
+      let length = analysis.bake, !watch.memory.blocks.isEmpty
+    else { return }
+    watch.bake = LiveWatch.Bake(
+      release: live.id,
+      watch: BakeWatch(
+        before: watch.memory.blocks, length: Int(length.count / 1_000), settings: judge.settings),
+      onRegression: analysis.onRegression ?? .offer)
+  }
+
+  private func act(on finding: BakeWatch.Finding, _ controller: ServiceController) async {
+    let key = controller.key
+    guard let bake = watches[key]?.bake else { return }
+    let what: String
+    switch finding {
+    case .watching: return
+    case .finished:
+      watches[key]?.bake = nil
+      return
+    case .regression(let evidence):
+      let sentence = CanaryVerdict.bad(evidence, because: [.errors]).description
+      what = sentence.replacing("canary", with: "now").replacing("baseline", with: "before it")
+    case .burning(let factor):
+      what = "errors use up what the objective allows \(Int(factor)) times too fast"
+    }
+    watches[key]?.bake = nil
+    let reason = "\(bake.release) fails more often than the hour before it: \(what)"
+    switch bake.onRegression {
+    case .offer:
+      note("regression \(key)", reason + "; `segue rollback` brings back the release before")
+    case .rollBack:
+      do {
+        try await controller.submit(.rollBack(release: nil, by: "segue", reason: reason))
+      } catch {
+        note("regression \(key)", "\(reason); it could not be taken back: \(error)")
+      }
     }
   }
 }

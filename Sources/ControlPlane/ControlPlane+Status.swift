@@ -50,7 +50,7 @@ extension ControlPlane {
 
   func status(of rollout: Rollout, _ state: ServiceState) -> RolloutStatus {
     let wait = Self.waiting(rollout, state)
-    let judge = judges[state.key].flatMap { $0.rollout == rollout.id ? $0 : nil }
+    let judge = watches[state.key]?.judge.flatMap { $0.rollout == rollout.id ? $0 : nil }
     var reason: String?
     if case .back(_, let why, _) = rollout.direction { reason = why }
     let share = state.split.sides.first { $0.release == rollout.to.id }?.weight

@@ -19,24 +19,30 @@ public actor ControlPlane: Service {
   nonisolated let startedAt: Instant
   nonisolated let board = TargetBoard()
   nonisolated let drift: DriftKeeper
+  nonisolated let people: PeopleKeeper
+  nonisolated let gate: StartGate
+  nonisolated let notices: NoticeKeeper
   var controllers: [ServiceKey: ServiceController] = [:]
   var targets: [EnvironmentName: TargetController] = [:]
   var reports: [ServiceKey: ServiceReport] = [:]
   /// What people should know: why the source cannot be read, why the router does not answer.
   var troubles: [String: String] = [:]
   /// The head that the watch saw last: a commit is taken up once, however often it is seen.
-  private var watchedHead: CommitID?
+  var watchedHead: CommitID?
+  let looking = SerialGate()
   private var pipelineStorage: PipelineController?
   /// One controller of a kind is made at a time, so that none is made twice.
   private let making = SerialGate()
-  /// Of the rollouts that live traffic judges.
-  var judges: [ServiceKey: LiveJudge] = [:]
+  /// How live traffic judges each service.
+  var watches: [ServiceKey: LiveWatch] = [:]
+  var judgedAt: Instant?
+  nonisolated let judgements = JudgementBoard()
   /// What the rounds of ``watchDrift()`` need to remember.
   var driftMemory = DriftMemory()
   private let newControllers: AsyncStream<ServiceController>
   private let newController: AsyncStream<ServiceController>.Continuation
   private let convergence: AsyncStream<Void>
-  private let converge: AsyncStream<Void>.Continuation
+  let converge: AsyncStream<Void>.Continuation
   let proxyStatus: @Sendable () async -> ProxyStatus
 
   public init(
@@ -46,8 +52,13 @@ public actor ControlPlane: Service {
     self.world = world
     self.settings = settings
     self.proxyStatus = proxyStatus
-    receipts = ReceiptKeeper(world: world, catalogue: catalogue)
+    receipts = ReceiptKeeper(world: world, catalogue: catalogue, judgements: judgements)
     drift = DriftKeeper(world: world, feed: feed)
+    people = PeopleKeeper(world: world, feed: feed, catalogue: catalogue)
+    gate = StartGate(
+      zones: world.zones, time: world.time, people: people, catalogue: catalogue,
+      source: world.source, logger: world.logger)
+    notices = NoticeKeeper(world: world, catalogue: catalogue)
     startedAt = world.time.now()
     (newControllers, newController) = AsyncStream.makeStream()
     (convergence, converge) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -77,6 +88,8 @@ public actor ControlPlane: Service {
     try await receipts.recover()
     try await pipeline.recover()
     try await drift.recover()
+    try await people.recover()
+    try await notices.recover()
     for name in try await recordedNames(Streams.targetPrefix) where name.count == 1 {
       _ = try await target(EnvironmentName(name[0]))
     }
@@ -130,7 +143,8 @@ public actor ControlPlane: Service {
     try await making.withTurn { () async throws(PortError) in
       if let known = targets[environment] { return known }
       let made = TargetController(
-        environment: environment, world: world, feed: feed, catalogue: catalogue, board: board)
+        environment: environment, world: world, feed: feed, catalogue: catalogue, board: board,
+        gate: gate)
       try await made.recover()
       targets[environment] = made
       return made
@@ -150,6 +164,8 @@ public actor ControlPlane: Service {
       group.addTask { await self.watchDrift() }
       group.addTask { await self.keepCertificates() }
       group.addTask { await self.watchAdvisories() }
+      group.addTask { await self.watchMetrics() }
+      group.addTask { await self.keepOutreach() }
       group.addTask { await self.askAgain() }
       await gracefulShutdownOrCancellation()
       group.cancelAll()
@@ -192,20 +208,7 @@ public actor ControlPlane: Service {
   /// Polls the source for a new head of the deploy branch.
   private func watchSource() async {
     while !Task.isCancelled {
-      do throws(PortError) {
-        try await world.source.refresh()
-        if let head = try await world.source.head(of: settings.deployBranch),
-          head.id != watchedHead
-        {
-          if catalogue.record(of: head.id) == nil {
-            try await accept(head, by: "watch of \(settings.deployBranch)")
-          }
-          watchedHead = head.id
-        }
-        troubles["source"] = nil
-      } catch {
-        note("source", "\(error)")
-      }
+      await lookAtSource()
       try? await world.time.sleep(for: settings.pollInterval)
     }
   }

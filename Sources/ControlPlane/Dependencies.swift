@@ -1,6 +1,8 @@
+public import Evidence
 import Glibc
 public import Logging
 public import Ports
+public import ReleaseCalendar
 public import SegueModel
 
 /// The world as the control plane sees it.
@@ -16,18 +18,27 @@ public struct Dependencies: Sendable {
   public var time: any TimeSource
   /// `nil`: the router has its certificates from elsewhere.
   public var certificates: (any CertificateKeeping)?
+  /// Where a watched metric comes from; `nil`: none can be had.
+  public var metricSource: (@Sendable (MetricSpec) -> any MetricSource)?
   /// `nil`: nothing but the steps themselves is asked about a commit.
   public var evidence: EvidenceDesk?
   /// `nil`: releases are not signed, and no paper of theirs is asked for.
   public var papers: (any ReleaseSigner)?
+  /// `nil`: nobody is told anything.
+  public var outreach: (any OutreachKeeping)?
+  /// What a tracker says about an issue; `nil`: none can be asked.
+  public var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
+  /// The time zones that windows and freezes go by.
+  public var zones: ZoneLibrary
   public var logger: Logger
 
   public init(
     journal: any Journal, source: any Source, pipeline: any PipelineExecutor,
     releases: any ReleaseStore, platform: any Platform, migrations: any MigrationRunner,
     director: any TrafficDirector, probe: any Probe, time: any TimeSource,
-    readSpec: @escaping @Sendable ([UInt8]) throws(PortError) -> ProjectSpec, logger: Logger
+    readSpec: @escaping @Sendable ([UInt8]) throws(PortError) -> ProjectSpec,
+    zones: ZoneLibrary = .utcOnly, logger: Logger
   ) {
     self.journal = journal
     self.source = source
@@ -39,6 +50,7 @@ public struct Dependencies: Sendable {
     self.probe = probe
     self.time = time
     self.readSpec = readSpec
+    self.zones = zones
     self.logger = logger
   }
 }

@@ -60,6 +60,10 @@ enum TargetEvent: Hashable, JournalEvent {
   case targetSet(TargetOrder)
   /// A person took the release back or aborted it: nothing is rolled out until the next commit.
   case targetCleared(by: String, reason: String)
+  /// Calendar or people do not let the rollout begin: why, and when it will begin by itself.
+  case startHeld(commit: CommitID, reason: String, next: Instant?)
+  /// It begins in spite of the calendar.
+  case startOverridden(commit: CommitID, reason: String)
   /// The service's rollout is about to be ordered; `from` was live before it.
   case serviceBegan(service: ServiceName, from: ReleaseID?)
   /// One service failed: the others are taken back, those that need others first.
@@ -72,6 +76,8 @@ enum TargetEvent: Hashable, JournalEvent {
     switch self {
     case .targetSet: "targetSet"
     case .targetCleared: "targetCleared"
+    case .startHeld: "startHeld"
+    case .startOverridden: "startOverridden"
     case .serviceBegan: "serviceBegan"
     case .unwindingBegan: "unwindingBegan"
     case .commitSettled: "commitSettled"
@@ -151,6 +157,8 @@ enum Streams {
   static let receipts: StreamID = "receipts"
   static let machine: StreamID = "machine"
   static let drift: StreamID = "drift"
+  static let people: StreamID = "people"
+  static let notices: StreamID = "notices"
   static let servicePrefix = "service/"
   static let targetPrefix = "target/"
   static func pipeline(_ id: PipelineID) -> StreamID { StreamID(pipelinePrefix + id.rawValue) }

@@ -72,6 +72,16 @@ actor FeedHub {
         commit: commit))
   }
 
+  /// A sentence that follows from what is going on now, and is in no journal.
+  func publishRemark(
+    _ text: String, kind: String, subject: String, commit: CommitID?, at now: Instant
+  ) {
+    publish(
+      FeedItem(
+        sequence: sequence, at: now, kind: kind, level: .info, subject: subject, text: text,
+        commit: commit))
+  }
+
   func advance(to sequence: Int64) { self.sequence = max(self.sequence, sequence) }
 
   func close() {

@@ -274,6 +274,14 @@ enum FeedText {
   static func item(for record: Recorded<TargetEvent>, environment: EnvironmentName) -> FeedItem? {
     switch record.event {
     case .targetSet, .serviceBegan: return nil
+    case .startHeld(let commit, let reason, _):
+      return FeedItem(
+        sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
+        subject: "\(environment)", text: "waits: \(reason)", commit: commit)
+    case .startOverridden(let commit, let reason):
+      return FeedItem(
+        sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
+        subject: "\(environment)", text: reason, commit: commit)
     case .targetCleared(let by, let reason):
       return FeedItem(
         sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,

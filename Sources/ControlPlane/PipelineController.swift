@@ -11,6 +11,7 @@ actor PipelineController {
   private let feed: FeedHub
   private let catalogue: ReleaseCatalogue
   private let receipts: ReceiptKeeper
+  nonisolated let policy: PolicyDesk
   private let onRelease: @Sendable (Release, CommitAcceptance) async -> Void
   private var streams: [PipelineID: TypedStream<PipelineEvent>] = [:]
   private(set) var waiting: [CommitAcceptance] = []
@@ -32,6 +33,7 @@ actor PipelineController {
     self.feed = feed
     self.catalogue = catalogue
     self.receipts = receipts
+    policy = PolicyDesk(world: world, settings: settings, catalogue: catalogue)
     self.onRelease = onRelease
     (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
@@ -199,6 +201,7 @@ actor PipelineController {
       return await onRelease(sealed, acceptance)
     }
     let spec = try await spec(of: acceptance.commit)
+    guard try await isAllowed(acceptance, spec) else { return }
     let run = try await begin(acceptance, spec)
     // unstructured: awaited below; a task of its own, so that it can be cancelled by name.
     let task = Task { [world] in
@@ -266,6 +269,29 @@ actor PipelineController {
         fault: .user, retry: .never)
     }
     return spec
+  }
+
+  /// Whether the policy lets the commit be built. If not, that is recorded.
+  private func isAllowed(_ acceptance: CommitAcceptance, _ spec: ProjectSpec) async throws -> Bool {
+    let refusal: String?
+    do {
+      refusal = try await policy.refusal(of: acceptance.commit, spec) {
+        cancelReason == nil && waiting.isEmpty
+      } tell: { what in
+        await feed.publishOutput(
+          what, subject: "policy", commit: acceptance.commit.id, at: world.time.now())
+      }
+    } catch is CancellationError where !Task.isCancelled {
+      let end: PipelineEvent =
+        waiting.first.map { .commitSuperseded(by: $0.commit.id) }
+        ?? .pipelineCancelled(reason: cancelReason ?? "nobody waits for it")
+      try await appendPatiently([end], to: acceptance)
+      return false
+    }
+    guard let refusal else { return true }
+    try await appendPatiently([.commitRefused(reason: refusal)], to: acceptance)
+    await settle(acceptance)
+    return false
   }
 
   private func begin(_ acceptance: CommitAcceptance, _ spec: ProjectSpec) async throws

@@ -18,6 +18,8 @@ actor ReceiptKeeper {
   /// The latest comparison of copied requests: the router forgets it once no copies are made.
   private var mirrors: [ServiceKey: MirrorReport] = [:]
 
+  private let judgements: JudgementBoard
+
   private struct Sample {
     var at: Instant
     var latency: [UInt64]
@@ -42,7 +44,8 @@ actor ReceiptKeeper {
   /// A rate over less time is chance.
   static let shortestRate = Milliseconds.seconds(20)
 
-  init(world: Dependencies, catalogue: ReleaseCatalogue) {
+  init(world: Dependencies, catalogue: ReleaseCatalogue, judgements: JudgementBoard) {
+    self.judgements = judgements
     self.world = world
     self.catalogue = catalogue
     stream = TypedStream(id: Streams.receipts, journal: world.journal)
@@ -141,10 +144,11 @@ actor ReceiptKeeper {
     let after = try? await world.director.report().first { $0.key == key }
     let baseline = baselines[rollout]
     guard
-      let draft = RolloutAccount(key: key, events: account).receipt(
+      var draft = RolloutAccount(key: key, events: account).receipt(
         catalogue: catalogue, before: baseline, after: after,
         mirrored: after?.mirrored ?? mirrors[key])
     else { return }
+    draft.judgement = judgements[rollout]
     try await chain(draft)
   }
 

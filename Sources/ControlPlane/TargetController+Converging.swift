@@ -25,7 +25,9 @@ extension TargetController {
       if let reason = state.unwinding {
         await unwind(release, because: reason, controllers, &fates)
       }
-      try await beginNext(release, order, controllers, &fates)
+      if try await mayBegin(release, order, controllers, fates) {
+        try await beginNext(release, order, controllers, &fates)
+      }
       if let (live, summary) = state.verdict(of: release, in: environment, fates) {
         try await settle(
           order, of: release, live: live, summary: live ? summary + waiting(release) : summary)

@@ -12,6 +12,9 @@ actor TargetController {
   let catalogue: ReleaseCatalogue
   private let feed: FeedHub
   private let board: TargetBoard
+  let gate: StartGate
+  /// What the gate said last, and to what.
+  var heldStart: HeldStart?
   private var stream: TypedStream<TargetEvent>
   private(set) var state = TargetState() {
     didSet { board[environment] = state }
@@ -19,10 +22,11 @@ actor TargetController {
 
   init(
     environment: EnvironmentName, world: Dependencies, feed: FeedHub, catalogue: ReleaseCatalogue,
-    board: TargetBoard
+    board: TargetBoard, gate: StartGate
   ) {
     self.environment = environment
     self.board = board
+    self.gate = gate
     self.world = world
     self.feed = feed
     self.catalogue = catalogue

@@ -12,12 +12,22 @@ struct TargetState: Hashable, Sendable {
     var sequence: Int64
   }
 
+  /// Why the rollout has not begun.
+  struct Hold: Hashable, Sendable {
+    var reason: String
+    /// When it will begin by itself.
+    var next: Instant?
+    var since: Instant
+  }
+
   private(set) var order: TargetOrder?
   private(set) var isSettled = true
   /// Services whose rollout was ordered for this target, with what was live before.
   private(set) var begun: [ServiceName: ReleaseID?] = [:]
   /// Why the target is being taken back.
   private(set) var unwinding: String?
+  /// Calendar or people do not let the rollout begin.
+  private(set) var hold: Hold?
   /// The last one, whatever has failed since.
   private(set) var arrival: Arrival?
   /// The last arrival of each other environment that was promoted here.
@@ -32,21 +42,29 @@ struct TargetState: Hashable, Sendable {
       isSettled = false
       begun = [:]
       unwinding = nil
+      hold = nil
       known.insert(order.release)
       if let promotion = order.promotion {
         promoted[promotion.from] = max(promoted[promotion.from] ?? 0, promotion.settled)
       }
     case .targetCleared:
       order = nil
+      hold = nil
       isSettled = true
       arrival = nil
     case .serviceBegan(let service, let from):
       begun[service] = .some(from)
+      hold = nil
+    case .startHeld(_, let reason, let next):
+      hold = Hold(reason: reason, next: next, since: hold?.since ?? record.at)
+    case .startOverridden:
+      hold = nil
     case .unwindingBegan(_, let reason):
       unwinding = reason
     case .commitSettled(let commit, let live, _, _):
       guard let order, order.commit == commit else { return }
       isSettled = true
+      hold = nil
       if live { arrival = Arrival(order: order, sequence: record.sequence) }
     }
   }

@@ -34,6 +34,16 @@ public protocol ControlAPI: Sendable {
     -> AsyncThrowingStream<FeedItem, any Error>
   /// Lines of a step's log (`STEP` of a commit) or of a service's instances.
   func logs(_ request: LogsRequest) -> AsyncThrowingStream<LogLine, any Error>
+  /// Forbids rollouts to start.
+  func freeze(_ request: FreezeRequest) async throws -> PeopleReply
+  /// Ends a freeze that a command set.
+  func lift(_ request: LiftRequest) async throws -> PeopleReply
+  /// Says yes or no to a release, or lets it in past a milestone.
+  func approve(_ request: ApproveRequest) async throws -> PeopleReply
+  /// When rollouts may start in one environment, or with `nil` in all.
+  func calendar(_ environment: EnvironmentName?) async throws -> CalendarReply
+  /// The same and what took place, as iCalendar (RFC 5545).
+  func calendarFeed(_ environment: EnvironmentName?) async throws -> String
   /// Checks of the running installation.
   func diagnose() async throws -> [Finding]
   /// The embedded remote's hook: `branch` now points at `commit`.
@@ -81,12 +91,18 @@ public struct DeployRequest: Hashable, Codable, Sendable {
   public var allowOlder: Bool
   /// Run the pipeline and the rollout again although this commit was refused or rolled back before.
   public var again: Bool
+  /// Why it may start in spite of windows and freezes; `nil`: it may not.
+  public var override: String?
   public var who: String
 
-  public init(revision: String? = nil, allowOlder: Bool = false, again: Bool = false, who: String) {
+  public init(
+    revision: String? = nil, allowOlder: Bool = false, again: Bool = false,
+    override: String? = nil, who: String
+  ) {
     self.revision = revision
     self.allowOlder = allowOlder
     self.again = again
+    self.override = override
     self.who = who
   }
 }

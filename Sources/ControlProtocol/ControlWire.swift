@@ -21,6 +21,11 @@ public enum ControlWire {
     public static let tests = "/v1/tests"
     public static let feed = "/v1/feed"
     public static let logs = "/v1/logs"
+    public static let freeze = "/v1/freeze"
+    public static let lift = "/v1/lift"
+    public static let approve = "/v1/approve"
+    public static let calendar = "/v1/calendar"
+    public static let calendarFeed = "/v1/calendar.ics"
     public static let diagnose = "/v1/diagnose"
     public static let pushed = "/v1/pushed"
   }

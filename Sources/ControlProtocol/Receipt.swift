@@ -69,6 +69,8 @@ public struct Receipt: Hashable, Codable, Sendable {
   public var contractDue: Instant?
   /// What copies of requests have shown; `nil`: none was copied.
   public var mirror: MirrorReport?
+  /// What live traffic said of the release; `nil`: nothing was judged.
+  public var judgement: JudgementLine?
   /// Why no request of the service could be counted, in one sentence; `nil`: they were.
   public var uncounted: String?
   /// SHA-256 of the receipt before, in hexadecimal; 64 zeros for the first.

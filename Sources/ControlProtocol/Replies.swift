@@ -20,12 +20,14 @@ public struct StatusReply: Hashable, Codable, Sendable {
   public var services: [ServiceStatus]
   /// Anything that needs a person, one sentence each.
   public var problems: [String]
+  /// Releases that calendar or people do not let start yet; `nil`: none.
+  public var waiting: [HeldStartStatus]?
 
   public init(
     protocolVersion: Int = controlProtocolVersion, segueVersion: String, project: ProjectName,
     deployBranch: String, source: String, now: Instant, startedAt: Instant, sequence: Int64,
     proxy: ProxyStatus, pipeline: PipelineStatus?, queued: [CommitID], services: [ServiceStatus],
-    problems: [String]
+    problems: [String], waiting: [HeldStartStatus]? = nil
   ) {
     self.protocolVersion = protocolVersion
     self.segueVersion = segueVersion
@@ -40,6 +42,7 @@ public struct StatusReply: Hashable, Codable, Sendable {
     self.queued = queued
     self.services = services
     self.problems = problems
+    self.waiting = waiting
   }
 }
 

@@ -34,6 +34,8 @@ struct ControlMiddleware: RouterMiddleware {
 
   private func checkVersion(of request: Request) throws(ControlError) {
     let asked = request.headers[Self.version]
+    // Calendar programs know nothing of the protocol, and this answer is none of its types.
+    if asked == nil, request.uri.path == ControlWire.Path.calendarFeed { return }
     guard asked == "\(controlProtocolVersion)" else {
       throw ControlError(
         .invalid,

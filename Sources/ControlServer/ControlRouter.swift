@@ -27,6 +27,7 @@ struct ControlRouter: Sendable {
     addQuestions(router)
     addCommands(router)
     addStreams(router)
+    addPeople(router)
     return router
   }
 
@@ -94,6 +95,29 @@ struct ControlRouter: Sendable {
     }
     router.post(RouterPath(ControlWire.Path.pushed)) { request, _ in
       try Self.json(try await api.pushed(try await body(of: request)))
+    }
+  }
+
+  private func addPeople(_ router: Router<ControlContext>) {
+    router.post(RouterPath(ControlWire.Path.freeze)) { request, _ in
+      try Self.json(try await api.freeze(try await body(of: request)))
+    }
+    router.post(RouterPath(ControlWire.Path.lift)) { request, _ in
+      try Self.json(try await api.lift(try await body(of: request)))
+    }
+    router.post(RouterPath(ControlWire.Path.approve)) { request, _ in
+      try Self.json(try await api.approve(try await body(of: request)))
+    }
+    router.get(RouterPath(ControlWire.Path.calendar)) { request, _ in
+      let environment = Query(request).text("environment").map { EnvironmentName($0) }
+      return try Self.json(try await api.calendar(environment))
+    }
+    router.get(RouterPath(ControlWire.Path.calendarFeed)) { request, _ in
+      let environment = Query(request).text("environment").map { EnvironmentName($0) }
+      let text = try await api.calendarFeed(environment)
+      return Response(
+        status: .ok, headers: [.contentType: "text/calendar; charset=utf-8"],
+        body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
   }
 

@@ -64,6 +64,7 @@ public struct PolicyViolation: Hashable, Sendable, CustomStringConvertible {
     case issueClosed = "issue-closed"
     /// Not the commit's fault: asking again later can help.
     case trackerUnreachable = "tracker-unreachable"
+    case signature
   }
 
   public var rule: Rule
@@ -161,7 +162,7 @@ extension BranchPolicy {
   }
 
   /// Names come from whoever pushes: nothing in them may steer a terminal.
-  private static func shown(_ text: String) -> String {
+  static func shown(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars.prefix(120) {
       switch scalar.properties.generalCategory {

@@ -128,6 +128,9 @@ struct CloudEvent: Encodable {
     case .rolloutFinished: .custom("rollout", "finished")
     case .rolledBack: .custom("rollout", "rolledback")
     case .incident, .lateRegression, .advisoryHit: .incident
+    case .commitAccepted: .custom("commit", "accepted")
+    case .releaseBuilt: .custom("release", "built")
+    case .commitDropped: .custom("commit", "dropped")
     case .rolloutBegan: .custom("rollout", "began")
     case .frozen: .custom("rollout", "frozen")
     case .waitingForApproval: .custom("approval", "requested")

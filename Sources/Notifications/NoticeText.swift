@@ -10,6 +10,9 @@ enum NoticeText {
 
   static func title(_ kind: Notice.Kind) -> String {
     switch kind {
+    case .commitAccepted: "Commit accepted"
+    case .releaseBuilt: "Release built"
+    case .commitDropped: "Commit dropped"
     case .rolloutBegan: "Rollout began"
     case .rolloutFinished: "Rollout finished"
     case .rolledBack: "Rolled back"

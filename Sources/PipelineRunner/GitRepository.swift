@@ -71,6 +71,22 @@ struct GitRepository: Sendable {
     return Commit(id: CommitID(fields[0]), subject: fields[2], author: fields[1], height: height)
   }
 
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    let format = "%an <%ae>%n%(trailers:key=Co-authored-by,valueonly,unfold)"
+    let listed = try await git([
+      "log", "--no-show-signature", "--max-count=\(limit)", "--format=\(format)", commit.rawValue,
+      "^\(earlier.rawValue)", "--",
+    ])
+    guard listed.status == 0 else {
+      throw GitError.explain(
+        listed, doing: "cannot tell who wrote what leads up to \(commit.short)", at: name)
+    }
+    var seen: Set<String> = []
+    return listed.text.split(separator: "\n").map(String.init).filter { seen.insert($0).inserted }
+  }
+
   func file(
     _ path: String, at commit: CommitID, limit: Int
   ) async throws(PortError) -> [UInt8]? {

@@ -25,8 +25,15 @@ struct GitOutput: Sendable {
 struct GitTool: Sendable {
   private let environment: [String: String]
 
-  /// - Parameter environment: of which `PATH`, `HOME` and what remotes need are passed on.
-  init(environment: [String: String]) {
+  /// Where Git keeps what is being pushed until the hook has answered (git-receive-pack(1)).
+  private static let quarantine = [
+    "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH",
+  ]
+
+  /// - Parameters:
+  ///   - environment: of which `PATH`, `HOME` and what remotes need are passed on.
+  ///   - inHook: What is being pushed is seen as well.
+  init(environment: [String: String], inHook: Bool = false) {
     let passed = [
       "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
       "SSH_AUTH_SOCK", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH",
@@ -34,7 +41,9 @@ struct GitTool: Sendable {
       "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
       "no_proxy", "NO_PROXY", "KRB5CCNAME", "DBUS_SESSION_BUS_ADDRESS",
     ]
-    var clean = environment.filter { passed.contains($0.key) }
+    var clean = environment.filter {
+      passed.contains($0.key) || (inHook && Self.quarantine.contains($0.key))
+    }
     clean["LC_ALL"] = "C"
     clean["GIT_TERMINAL_PROMPT"] = "0"
     clean["GCM_INTERACTIVE"] = "never"

@@ -61,10 +61,20 @@ public struct LocalSource: Source {
     try await mirrored().resolve(revision)
   }
 
+  public func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    try await mirrored().authors(after: earlier, upTo: commit, limit: limit)
+  }
+
   public func file(
     _ path: String, at commit: CommitID, limit: Int
   ) async throws(PortError) -> [UInt8]? {
     try await mirrored().file(path, at: commit, limit: limit)
+  }
+
+  public func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    try await mirrored().origins(of: question)
   }
 
   public func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {
@@ -110,10 +120,20 @@ public struct RemoteSource: Source {
     try await mirrored().resolve(revision)
   }
 
+  public func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    try await mirrored().authors(after: earlier, upTo: commit, limit: limit)
+  }
+
   public func file(
     _ path: String, at commit: CommitID, limit: Int
   ) async throws(PortError) -> [UInt8]? {
     try await mirrored().file(path, at: commit, limit: limit)
+  }
+
+  public func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    try await mirrored().origins(of: question)
   }
 
   public func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {
@@ -130,10 +150,12 @@ public struct EmbeddedRemote: Source {
   public let directory: String
   private let repository: GitRepository
 
-  public init(directory: String, environment: [String: String]) {
+  /// - Parameter inHook: This process is a hook of the repository, and sees what is being pushed.
+  public init(directory: String, environment: [String: String], inHook: Bool = false) {
     self.directory = directory
     repository = GitRepository(
-      tool: GitTool(environment: environment), directory: directory, name: directory)
+      tool: GitTool(environment: environment, inHook: inHook), directory: directory, name: directory
+    )
   }
 
   /// Makes the repository, or brings its settings and hooks up to date; may be repeated.
@@ -189,10 +211,20 @@ public struct EmbeddedRemote: Source {
     try await repository.resolve(revision)
   }
 
+  public func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    try await repository.authors(after: earlier, upTo: commit, limit: limit)
+  }
+
   public func file(
     _ path: String, at commit: CommitID, limit: Int
   ) async throws(PortError) -> [UInt8]? {
     try await repository.file(path, at: commit, limit: limit)
+  }
+
+  public func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    try await repository.origins(of: question)
   }
 
   public func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {

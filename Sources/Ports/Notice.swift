@@ -4,6 +4,12 @@ public import SegueModel
 public struct Notice: Hashable, Codable, Sendable {
   /// What happened. The raw values are written into the journal and sent to receivers.
   public enum Kind: String, Hashable, Codable, Sendable, CaseIterable {
+    /// A commit is to be built.
+    case commitAccepted = "commit-accepted"
+    /// A commit became a release.
+    case releaseBuilt = "release-built"
+    /// A commit is not built, because a newer one came or somebody said so.
+    case commitDropped = "commit-dropped"
     case rolloutBegan = "rollout-began"
     case rolloutFinished = "rollout-finished"
     case rolledBack = "rolled-back"
@@ -64,6 +70,18 @@ public struct Notice: Hashable, Codable, Sendable {
   }
 }
 
+extension Notice.Kind {
+  /// Whether it comes so often, and says so little, that only who names it gets it.
+  public var isOnlyForWhoAsks: Bool {
+    switch self {
+    case .commitAccepted, .releaseBuilt, .commitDropped: true
+    case .rolloutBegan, .rolloutFinished, .rolledBack, .waitingForApproval, .frozen, .overridden,
+      .gateFailed, .incident, .lateRegression, .advisoryHit:
+      false
+    }
+  }
+}
+
 /// The name of a way to tell people something, such as `team-web-chat`.
 public struct ChannelName: Identifier {
   public let rawValue: String
@@ -90,7 +108,7 @@ public struct NoticeSelection: Hashable, Codable, Sendable {
   }
 
   public func wants(_ notice: Notice) -> Bool {
-    (kinds.isEmpty || kinds.contains(notice.kind))
+    (kinds.isEmpty ? !notice.kind.isOnlyForWhoAsks : kinds.contains(notice.kind))
       && (projects.isEmpty || projects.contains(notice.project))
       && (teams.isEmpty || notice.teams.isEmpty || teams.contains(where: notice.teams.contains))
       && (environments.isEmpty || (notice.environment.map(environments.contains) ?? true))

@@ -11,9 +11,41 @@ public protocol Source: Sendable {
   /// The contents of one file of a commit; `nil` when the commit has no such file. At most
   /// `limit` bytes; more is an error.
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]?
+  /// Who wrote the commits that lead up to `commit` and not to `earlier`, as `Name <address>`, those
+  /// whom a message names as co-authors included; each once, of the newest `limit` commits.
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String]
   /// Writes the exact files of `commit`, submodules and LFS objects included, into the new
   /// directory `directory`.
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError)
+  /// Where a commit comes from, and those before it, by first parents: newest first.
+  func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin]
+}
+
+/// Which commits somebody wants to know the origins of.
+public struct OriginQuestion: Hashable, Sendable {
+  public var commit: CommitID
+  /// Not this one, and nothing that it has already; `nil`, or one that is not before it: only
+  /// ``commit``.
+  public var since: CommitID?
+  /// The branch that they are on, which is not where they come from.
+  public var deployBranch: String
+  /// Verifies signatures, which takes a process each.
+  public var verifiesSignatures: Bool
+
+  public init(
+    _ commit: CommitID, since: CommitID? = nil, deployBranch: String,
+    verifiesSignatures: Bool = false
+  ) {
+    self.commit = commit
+    self.since = since
+    self.deployBranch = deployBranch
+    self.verifiesSignatures = verifiesSignatures
+  }
+
+  /// Commits that are looked at; older ones are not.
+  public static let limit = 200
 }
 
 /// Runs the steps of one commit.

@@ -16,6 +16,7 @@ final class Instance {
   /// Requests out of a hold that are under way here and have not used up their grace.
   var released = 0
   private(set) var outliers: OutlierWatch
+  private(set) var answered = AnswerCounters()
   /// Since when and until when it is being warmed up; both 0: it is warm.
   private var coldSince: UInt64 = 0
   private var warmAt: UInt64 = 0
@@ -44,10 +45,12 @@ final class Instance {
   }
 
   func noteAnswer(isFailure: Bool, now: UInt64) -> Bool {
+    answered.requests &+= 1
     guard isFailure else {
       outliers.noteSuccess()
       return false
     }
+    answered.errors &+= 1
     guard let end = outliers.noteFailure(now: now) else { return false }
     penalisedUntil = max(penalisedUntil, end)
     return true

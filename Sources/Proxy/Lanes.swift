@@ -193,6 +193,8 @@ final class ServiceLane {
   var report: ServiceReport {
     var inFlight: [InstanceID: Int] = [:]
     var lasting: [InstanceID: Int] = [:]
+    var answered: [InstanceID: AnswerCounters] = [:]
+    for instance in instances { answered[instance.endpoint.instance] = instance.answered }
     for instance in instances + leaving.filter({ $0.inFlight > 0 }) {
       inFlight[instance.endpoint.instance, default: 0] += instance.inFlight
       if instance.lasting > 0 {
@@ -202,7 +204,7 @@ final class ServiceLane {
     return ServiceReport(
       key: key, generation: generation, versions: tallies.map(\.counters), inFlight: inFlight,
       unavailable: unavailable, held: held.report, mirrored: mirrored?.report, ejections: ejections,
-      lasting: lasting)
+      lasting: lasting, answered: answered)
   }
 }
 

@@ -20,6 +20,10 @@ enum ReportMerge {
         sum.lasting = sum.lasting ?? [:]
         sum.lasting?[instance, default: 0] += count
       }
+      for (instance, count) in report.answered ?? [:] {
+        sum.answered = sum.answered ?? [:]
+        sum.answered?[instance, default: AnswerCounters()].add(count)
+      }
       for version in report.versions {
         if let index = sum.versions.firstIndex(where: { $0.release == version.release }) {
           sum.versions[index].add(version)
@@ -80,6 +84,13 @@ enum ReportMerge {
       Array(sum.examples.suffix(max(half, room - part.examples.count)))
       + part.examples.suffix(max(half, room - sum.examples.count))
     return sum
+  }
+}
+
+extension AnswerCounters {
+  fileprivate mutating func add(_ other: AnswerCounters) {
+    requests += other.requests
+    errors += other.errors
   }
 }
 

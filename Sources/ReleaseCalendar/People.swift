@@ -1,17 +1,5 @@
 public import SegueModel
 
-/// Who did or may do something, by the name that Segue knows them by: `ana`.
-public struct PersonName: Identifier {
-  public let rawValue: String
-  public init(rawValue: String) { self.rawValue = rawValue }
-}
-
-/// The name of a team in `segue.yaml`.
-public struct TeamName: Identifier {
-  public let rawValue: String
-  public init(rawValue: String) { self.rawValue = rawValue }
-}
-
 /// Who belongs to which team.
 public struct TeamRoster: Hashable, Sendable {
   public var members: [TeamName: Set<PersonName>]

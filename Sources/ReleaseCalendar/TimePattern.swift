@@ -78,6 +78,14 @@ public struct TimePattern: Hashable, Sendable {
     if case .once = form { false } else { true }
   }
 
+  /// On how many moments of one day it may begin at most: what it costs to look ahead.
+  public var beginningsPerDay: Int {
+    switch form {
+    case .cron(let cron, _): cron.minutes.count * cron.hours.count
+    case .weekly, .once: 1
+    }
+  }
+
   /// Every occurrence that has a part in common with a stretch of time, whole and in the order of
   /// beginnings. Two may overlap. An end that never comes is the last moment there is.
   public func occurrences(in range: TimeSpan, to purpose: Purpose) -> [TimeSpan] {

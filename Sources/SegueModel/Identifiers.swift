@@ -92,6 +92,18 @@ public struct InstanceID: Identifier {
   public init(rawValue: String) { self.rawValue = rawValue }
 }
 
+/// Who did or may do something, by the name that Segue knows them by: `ana`.
+public struct PersonName: Identifier {
+  public let rawValue: String
+  public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// The name of a team in `segue.yaml`.
+public struct TeamName: Identifier {
+  public let rawValue: String
+  public init(rawValue: String) { self.rawValue = rawValue }
+}
+
 /// A service in an environment: the unit that a rollout moves and that an actor owns.
 public struct ServiceKey: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
   public var environment: EnvironmentName

@@ -20,15 +20,21 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
   public var cost: CostSpec?
   /// Who issues the certificates of routes that want automatic ones; `nil`: none does.
   public var authority: AuthoritySpec?
+  /// Who belongs together, and when nothing new may start; `nil`: the file says nothing of it.
+  public var people: PeopleSpec?
   /// What the evidence about a commit must come to.
   public var gates: GatesSpec?
+  /// Who is told what happens, and which commits are taken; `nil`: nobody, and all.
+  public var outreach: OutreachSpec?
 
   public init(
     version: Int = 1, project: ProjectName, deployBranch: String = "main",
     pipeline: [StepSpec] = [], services: [ServiceSpec],
     environments: [EnvironmentSpec] = [EnvironmentSpec(name: "production")],
     supersedes: Bool = false, cost: CostSpec? = nil, authority: AuthoritySpec? = nil,
-    gates: GatesSpec? = nil
+    people: PeopleSpec? = nil,
+    gates: GatesSpec? = nil,
+    outreach: OutreachSpec? = nil
   ) {
     self.version = version
     self.project = project
@@ -39,7 +45,9 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     self.supersedes = supersedes
     self.cost = cost
     self.authority = authority
+    self.people = people
     self.gates = gates
+    self.outreach = outreach
   }
 
   public init(from decoder: any Decoder) throws {
@@ -54,7 +62,9 @@ public struct ProjectSpec: Hashable, Codable, Sendable {
     supersedes = try fields.decodeIfPresent(Bool.self, forKey: .supersedes) ?? false
     cost = try fields.decodeIfPresent(CostSpec.self, forKey: .cost)
     authority = try fields.decodeIfPresent(AuthoritySpec.self, forKey: .authority)
+    people = try fields.decodeIfPresent(PeopleSpec.self, forKey: .people)
     gates = try fields.decodeIfPresent(GatesSpec.self, forKey: .gates)
+    outreach = try fields.decodeIfPresent(OutreachSpec.self, forKey: .outreach)
   }
 
   public func service(_ name: ServiceName) -> ServiceSpec? {
@@ -87,15 +97,22 @@ public struct EnvironmentSpec: Hashable, Codable, Sendable {
   public var isPromotedByHand: Bool
   /// What is different here, by service.
   public var services: [ServiceName: ServiceChange]
+  /// When rollouts may start here, as it is written; `nil`: at any time.
+  public var windows: [String]?
+  /// Whose yes a rollout needs here; `nil`: nobody's.
+  public var approval: ApprovalSpec?
 
   public init(
     name: EnvironmentName, after: EnvironmentName? = nil, isPromotedByHand: Bool = false,
-    services: [ServiceName: ServiceChange] = [:]
+    services: [ServiceName: ServiceChange] = [:], windows: [String]? = nil,
+    approval: ApprovalSpec? = nil
   ) {
     self.name = name
     self.after = after
     self.isPromotedByHand = isPromotedByHand
     self.services = services
+    self.windows = windows
+    self.approval = approval
   }
 
   public init(from decoder: any Decoder) throws {
@@ -106,6 +123,8 @@ public struct EnvironmentSpec: Hashable, Codable, Sendable {
     isPromotedByHand = try fields.decodeIfPresent(Bool.self, forKey: .isPromotedByHand) ?? false
     services =
       try fields.decodeIfPresent([ServiceName: ServiceChange].self, forKey: .services) ?? [:]
+    windows = try fields.decodeIfPresent([String].self, forKey: .windows)
+    approval = try fields.decodeIfPresent(ApprovalSpec.self, forKey: .approval)
   }
 }
 

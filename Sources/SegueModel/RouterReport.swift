@@ -39,6 +39,8 @@ public struct ServiceReport: Hashable, Codable, Sendable {
   /// Those of them that last as long as somebody wants: tunnels and event streams. `nil`: the router
   /// does not tell them apart.
   public var lasting: [InstanceID: Int]?
+  /// What each instance in the table has answered; `nil`: the router does not say.
+  public var answered: [InstanceID: AnswerCounters]?
   /// Requests that found no ready instance.
   public var unavailable: UInt64
   /// Requests that were held until there was an instance; `nil`: none ever was.
@@ -52,8 +54,10 @@ public struct ServiceReport: Hashable, Codable, Sendable {
   public init(
     key: ServiceKey, generation: Generation, versions: [VersionCounters],
     inFlight: [InstanceID: Int], unavailable: UInt64, held: HoldCounters? = nil,
-    mirrored: MirrorReport? = nil, ejections: UInt64? = nil, lasting: [InstanceID: Int]? = nil
+    mirrored: MirrorReport? = nil, ejections: UInt64? = nil, lasting: [InstanceID: Int]? = nil,
+    answered: [InstanceID: AnswerCounters]? = nil
   ) {
+    self.answered = answered
     self.lasting = lasting
     self.key = key
     self.generation = generation
@@ -63,6 +67,19 @@ public struct ServiceReport: Hashable, Codable, Sendable {
     self.held = held
     self.mirrored = mirrored
     self.ejections = ejections
+  }
+}
+
+/// Answers of one instance since the router got to know it.
+public struct AnswerCounters: Hashable, Codable, Sendable {
+  /// All, those that were expected and never came included.
+  public var requests: UInt64
+  /// Of status 5xx, or none.
+  public var errors: UInt64
+
+  public init(requests: UInt64 = 0, errors: UInt64 = 0) {
+    self.requests = requests
+    self.errors = errors
   }
 }
 

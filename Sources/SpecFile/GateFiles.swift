@@ -44,7 +44,7 @@ public enum GateFiles {
     var tree = YAMLTreeReader(source)
     let root = tree.read()
     guard tree.diagnostics.isEmpty else { throw SpecReport(diagnostics: tree.diagnostics) }
-    var builder = SpecBuilder(source)
+    var builder = SpecBuilder(source, zones: SystemZones.library)
     var entries: [Entry] = []
     for item in builder.items(of: root, under: key, example: section.example) {
       guard

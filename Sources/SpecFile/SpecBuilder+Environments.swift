@@ -17,7 +17,9 @@ struct EnvironmentDraft {
 }
 
 extension SpecBuilder {
-  mutating func environments(_ entry: YAMLEntry, _ services: ServiceDrafts) -> [EnvironmentDraft] {
+  mutating func environments(
+    _ entry: YAMLEntry, _ services: ServiceDrafts, _ teams: TeamDrafts
+  ) -> [EnvironmentDraft] {
     guard let named = namedSections(entry, of: "an environment", example: "production: {}")
     else { return [] }
     if entry.value.hasNoEntries {
@@ -32,7 +34,7 @@ extension SpecBuilder {
     }
     var graph = NeedsGraph(kind: "environment", key: "after")
     let drafts = named.prefix(SpecLimits.environments).map {
-      environment($0, services, graph: &graph)
+      environment($0, services, teams, graph: &graph)
     }
     check(graph)
     checkNames(drafts, services.names)
@@ -59,7 +61,7 @@ extension SpecBuilder {
   }
 
   private mutating func environment(
-    _ entry: YAMLEntry, _ services: ServiceDrafts, graph: inout NeedsGraph
+    _ entry: YAMLEntry, _ services: ServiceDrafts, _ teams: TeamDrafts, graph: inout NeedsGraph
   ) -> EnvironmentDraft {
     let owner = "environment `\(entry.key)`"
     var draft = EnvironmentDraft(name: EnvironmentName(entry.key), span: entry.keySpan)
@@ -82,6 +84,8 @@ extension SpecBuilder {
           hint: "add `after: …` with the environment that comes before, or take `promote` out")
       }
     }
+    draft.spec.windows = fields["windows"].flatMap { windows($0, owner: owner) }
+    draft.spec.approval = fields["approval"].flatMap { approval($0, teams, owner: owner) }
     if let entry = fields["services"] { changes(entry, services, in: &draft, owner: owner) }
     return draft
   }

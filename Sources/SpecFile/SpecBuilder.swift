@@ -1,16 +1,21 @@
+import ReleaseCalendar
 import SegueModel
 
 /// Makes a ``ProjectSpec`` of a tree and collects everything that is wrong on the way. Where a
 /// value cannot be read its default stands in, so that the rest of the file is still checked.
 struct SpecBuilder {
   let source: SourceText
+  let zones: ZoneLibrary
   private var errors: [Diagnostic] = []
   private var warnings: [Diagnostic] = []
   private var unshown = 0
   /// Where automatic certificates are asked for.
   var automaticCertificates: [Span] = []
 
-  init(_ source: SourceText) { self.source = source }
+  init(_ source: SourceText, zones: ZoneLibrary) {
+    self.source = source
+    self.zones = zones
+  }
 
   // MARK: Diagnostics
 
@@ -78,13 +83,16 @@ struct SpecBuilder {
     let supersedes = deploy?["supersede"].flatMap { boolean($0) }
     let cost = fields["cost"].flatMap { self.cost($0) }
     let authority = fields["tls"].flatMap { self.authority($0) }
+    let outreach = self.outreach(fields)
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
     let gates = fields["gates"].flatMap { self.gates($0, over: steps) }
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
-    let environments = fields["environments"].map { self.environments($0, services) }
+    let teams = fields["teams"].map { self.teams($0) } ?? TeamDrafts()
+    let environments = fields["environments"].map { self.environments($0, services, teams) }
     let places = environments ?? [EnvironmentDraft(name: "production")]
     checkRoutes(services, in: places)
     checkAddresses(services, in: places)
+    let people = people(fields, teams, in: environments)
     if fields["tls"] == nil { refuseAutomaticCertificates() }
     if steps.isEmpty, services.all.isEmpty, errors.isEmpty {
       error(
@@ -96,7 +104,8 @@ struct SpecBuilder {
       version: 1, project: ProjectName(project ?? ""), deployBranch: branch ?? "main",
       pipeline: steps, services: services.all.map(\.spec),
       environments: environments?.map(\.spec) ?? [EnvironmentSpec(name: "production")],
-      supersedes: supersedes ?? false, cost: cost, authority: authority, gates: gates)
+      supersedes: supersedes ?? false, cost: cost, authority: authority, people: people,
+      gates: gates, outreach: outreach)
   }
 
   private mutating func cost(_ entry: YAMLEntry) -> CostSpec? {

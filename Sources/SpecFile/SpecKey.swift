@@ -15,6 +15,8 @@ indirect enum SpecType: Sendable {
   case cores
   /// Thousandths of the traffic, written in per cent.
   case share(ClosedRange<Int>)
+  /// A number, perhaps with a point.
+  case number
   /// A number and a currency.
   case price
   /// A port, or a literal address with one.
@@ -37,11 +39,27 @@ indirect enum SpecType: Sendable {
   /// Begins with `https://`.
   case secureAddress
   case email
+  case emailList
+  /// Begins with `https://`, or is on this machine.
+  case apiAddress
+  /// The name of one secret.
+  case secret
+  /// `owner/name`, with groups where the forge has them.
+  case repository
+  /// A pattern of branches' names.
+  case branchPattern
   /// An absolute path on the machine that Segue runs on.
   case machineFile
   /// A path inside the repository.
   case repositoryFile
   case nameList
+  /// Names of people.
+  case personList
+  /// When something holds, as the calendar writes it.
+  case timePattern
+  case timePatternList
+  /// Text for people.
+  case sentence
   case secretList
   case variables
   case fileList

@@ -19,6 +19,13 @@ extension SpecKeys {
           """,
         example: "[errors, latency]"),
       SpecKey(
+        name: "metrics", type: .sectionsByName(metric, 0...SpecLimits.metrics), standard: "{}",
+        summary: """
+          Up to \(SpecLimits.metrics) numbers from elsewhere, by their names. One that cannot be had \
+          is no data, and nothing is promoted without it.
+          """,
+        example: "{ queue: { command: ./queue-length, tolerate: 20 } }"),
+      SpecKey(
         name: "tolerate", type: .integer(SpecLimits.tolerance), standard: "\(judged.tolerance)",
         summary: """
           By how much the new release's error rate may be higher, in per cent of the old one's. Two \
@@ -49,5 +56,84 @@ extension SpecKeys {
           within as long again; `roll-back`; `promote`.
           """,
         example: "roll-back"),
+      SpecKey(
+        name: "bake", type: .duration(SpecLimits.bake),
+        summary: """
+          How long a release is still watched once it has all of the traffic, against the hour before \
+          its rollout. Nothing serves beside it any more, so that what changes by itself looks like \
+          the release's fault.
+          """,
+        example: "30m", otherNames: ["bake-time", "soak"]),
+      SpecKey(
+        name: "on-regression", type: .word(AnalysisSpec.OnRegression.allCases.map(\.rawValue)),
+        standard: AnalysisSpec.OnRegression.offer.rawValue,
+        summary: """
+          What happens when it fails more often while it is baked. `offer`: people are told; \
+          `roll-back`: the release before comes back.
+          """,
+        example: "roll-back"),
+    ])
+
+  private static let watched = MetricSpec(name: "m", source: .command("c", path: ""))
+
+  static let metric = SpecSection(
+    id: "metric", title: "One of `metrics` of an `analysis`",
+    summary: """
+      One of `prometheus`, `json` and `command` says where it comes from. `{{version}}`, \
+      `{{service}}` and `{{seconds}}` stand for the release, the service and the length of the time \
+      that is asked about; a command has them in `SEGUE_VERSION`, `SEGUE_SERVICE` and \
+      `SEGUE_SECONDS`.
+      """,
+    keys: [
+      SpecKey(
+        name: "prometheus", type: .command,
+        summary: "The address of a Prometheus server, with `query`, or with `events` and `bad`.",
+        example: "http://127.0.0.1:9090"),
+      SpecKey(
+        name: "query", type: .command, summary: "Gives one number for a release.",
+        example: "'avg(queue_length{release=\"{{version}}\"})'"),
+      SpecKey(
+        name: "events", type: .command,
+        summary: "Gives how many events there were in the time, of which some are bad.",
+        example: "'sum(increase(orders{release=\"{{version}}\"}[{{seconds}}s]))'"),
+      SpecKey(
+        name: "bad", type: .command, summary: "Gives how many of the `events` were bad.",
+        example: "'sum(increase(failed_orders{release=\"{{version}}\"}[{{seconds}}s]))'"),
+      SpecKey(
+        name: "json", type: .command, summary: "An address that answers with JSON, with `path`.",
+        example: "'http://127.0.0.1:9000/metrics.json?version={{version}}'"),
+      SpecKey(
+        name: "command", type: .command,
+        summary: "Prints a number, or JSON with `path`. Ended after ten seconds.",
+        example: "./queue-length"),
+      SpecKey(
+        name: "path", type: .command, summary: "Where in the JSON the number is.",
+        example: "\"data.items[0].rate\""),
+      SpecKey(
+        name: "worse", type: .word(MetricSpec.Direction.allCases.map(\.rawValue)),
+        standard: watched.worse.rawValue, summary: "Which way is worse. Not for `events`.",
+        example: "lower"),
+      SpecKey(
+        name: "tolerate", type: .integer(SpecLimits.tolerance), standard: "\(watched.tolerance)",
+        summary: "How much worse is accepted, in per cent of the old release's.", example: "20",
+        otherNames: ["tolerance"]),
+      SpecKey(
+        name: "at-most", type: .number,
+        summary: """
+          The new release's own value may be no more. With a bound nothing is compared with the old \
+          release, as other tools' analyses do.
+          """,
+        example: "500", otherNames: ["max"]),
+      SpecKey(
+        name: "at-least", type: .number, summary: "The new release's own value may be no less.",
+        example: "0.95", otherNames: ["min"]),
+      SpecKey(
+        name: "failures", type: .integer(SpecLimits.failures), standard: "0",
+        summary: "How many looks may find the bound broken; one more, and the release is bad.",
+        example: "3", otherNames: ["failure-limit"]),
+      SpecKey(
+        name: "interval", type: .duration(SpecLimits.metricInterval),
+        standard: DurationText.render(watched.interval), summary: "Between two looks.",
+        example: "30s"),
     ])
 }

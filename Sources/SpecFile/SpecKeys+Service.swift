@@ -347,8 +347,10 @@ extension SpecKeys {
   /// Every section, in the order of the reference.
   static let all = [
     root, deploy, cost, tls, acme, step, reports, gates, testsGate, coverageGate, securityGate,
-    service, listen, route, sticky, routeCertificate,
+    service, listen, route, sticky, routeCertificate, notify, notifyWebhook, notifyEvents,
+    notifyMail, policy, tracker, forge,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
-    requestCookie, shadow, recreate, deadlines, analysis, limits, migrate, environment, change,
+    requestCookie, shadow, recreate, deadlines, analysis, metric, limits, migrate, environment,
+    change, approval, team, freeze, milestone,
   ]
 }

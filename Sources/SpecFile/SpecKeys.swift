@@ -48,12 +48,12 @@ enum SpecKeys {
           What the evidence about a commit must come to. All that stops a commit is listed together.
           """,
         example: "{ security: { block: high } }", otherNames: ["quality", "checks"]),
-    ],
-    planned: [
-      "policy", "teams", "notify", "calendar", "windows", "freeze", "approvals",
-      "platform", "router", "analysis",
-    ],
+    ] + people + outreachKeys,
+    planned: ["platform", "router", "analysis"],
     misplaced: [
+      ("windows", "put them under the environment: `environments: { production: { windows: … } }`"),
+      ("approval", "put it under the environment: `environments: { production: { approval: … } }`"),
+      ("approvals", "put them under the environment, as `approval`"),
       ("migrate", "put it under the service that it goes with"),
       ("supersede", "put it under `deploy`: `deploy: { supersede: true }`"),
       ("strategy", "put it under each service"),
@@ -72,7 +72,11 @@ enum SpecKeys {
           """,
         example: "true"),
     ],
-    planned: ["approval", "windows", "tags", "when"])
+    planned: ["tags", "when"],
+    misplaced: [
+      ("approval", "put it under the environment: `environments: { production: { approval: … } }`"),
+      ("windows", "put them under the environment: `environments: { production: { windows: … } }`"),
+    ])
 
   static let cost = SpecSection(
     id: "cost", title: "`cost` of the file", summary: "What things cost, for the receipts.",
@@ -144,9 +148,11 @@ enum SpecKeys {
         name: "services", type: .sectionsByName(change, 0...SpecLimits.services), standard: "{}",
         summary: "What is different here, by service.",
         example: "{ web: { instances: 1 } }"),
-    ],
-    planned: ["approval", "approvals", "windows", "freeze", "secrets", "platform", "router"],
+    ] + environmentPeople,
+    planned: ["secrets", "platform", "router"],
     misplaced: [
+      ("freeze", "put it under `freezes` of the file, with `environments: […]`"),
+      ("freezes", "put them under `freezes` of the file, with `environments: […]`"),
       ("instances", "put it under a service: `services: { web: { instances: 1 } }`"),
       ("env", "put it under a service: `services: { web: { env: { NAME: value } } }`"),
       ("route", "put it under a service: `services: { web: { route: { host: … } } }`"),

@@ -11,6 +11,8 @@ public enum SpecLimits {
   public static let services = 100
   public static let steps = 200
   public static let environments = 20
+  /// Ways to tell people what happens.
+  public static let channels = 50
   /// Steps of one canary.
   public static let canarySteps = 20
   /// Thousandths of the traffic: a part of it, neither nothing nor everything.
@@ -22,6 +24,10 @@ public enum SpecLimits {
   public static let instances = 1...100
   public static let threshold = 1...100
   public static let surge = 0...100
+  public static let metrics = 16
+  public static let failures = 0...1_000
+  public static let metricInterval = Milliseconds.seconds(1)...Milliseconds.minutes(60)
+  public static let bake = Milliseconds.seconds(1)...Milliseconds.minutes(24 * 60)
   /// Per cent.
   public static let tolerance = 0...1_000
   /// Thousandths.
@@ -31,6 +37,16 @@ public enum SpecLimits {
   /// Thousandths of the lines.
   public static let coverage = 1...1_000
   public static let warmUpRequests = 1...1_000
+  public static let teams = 100
+  /// Windows of one environment.
+  public static let windows = 20
+  public static let freezes = 50
+  public static let milestones = 20
+  /// How often a window or freeze may begin on one day: each beginning of 400 days may be looked at.
+  public static let beginnings = 24
+  public static let quorum = 1...100
+  /// Characters of a reason.
+  public static let sentence = 500
   /// A deadline, a timeout, a time to keep the old set.
   public static let duration = Milliseconds(1)...Milliseconds(24 * 3_600_000)
   /// A hold between two moves, a pause, a wait for a person.

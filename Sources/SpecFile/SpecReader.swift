@@ -1,3 +1,4 @@
+public import ReleaseCalendar
 public import SegueModel
 
 /// A file that was accepted, and what still looks wrong with it.
@@ -20,9 +21,10 @@ public enum SpecReader {
   /// - Parameters:
   ///   - bytes: The file, in UTF-8.
   ///   - file: The name that diagnostics give to it; nothing is opened.
+  ///   - zones: The time zones that windows and freezes may name.
   /// - Throws: ``SpecReport`` with everything that is wrong with the file.
   public static func reading(
-    bytes: [UInt8], file: String = "segue.yaml"
+    bytes: [UInt8], file: String = "segue.yaml", zones: ZoneLibrary = SystemZones.library
   ) throws(SpecReport) -> SpecReading {
     let source = try SourceText(bytes: bytes, file: file)
     let refusals = SpecScanner.refusals(in: source)
@@ -30,7 +32,7 @@ public enum SpecReader {
     var tree = YAMLTreeReader(source)
     let root = tree.read()
     guard tree.diagnostics.isEmpty else { throw SpecReport(diagnostics: tree.diagnostics) }
-    var builder = SpecBuilder(source)
+    var builder = SpecBuilder(source, zones: zones)
     let spec = builder.build(root)
     let diagnostics = builder.sortedDiagnostics
     guard let spec, !diagnostics.contains(where: { $0.severity == .error }) else {
@@ -39,10 +41,10 @@ public enum SpecReader {
     return SpecReading(spec: spec, warnings: diagnostics)
   }
 
-  /// ``reading(bytes:file:)`` for those who have no use for warnings.
+  /// ``reading(bytes:file:zones:)`` for those who have no use for warnings.
   public static func read(
-    bytes: [UInt8], file: String = "segue.yaml"
+    bytes: [UInt8], file: String = "segue.yaml", zones: ZoneLibrary = SystemZones.library
   ) throws(SpecReport) -> ProjectSpec {
-    try reading(bytes: bytes, file: file).spec
+    try reading(bytes: bytes, file: file, zones: zones).spec
   }
 }

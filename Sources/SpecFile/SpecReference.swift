@@ -123,6 +123,11 @@ public enum SpecReference {
     | steps of the pipeline | \(SpecLimits.steps) |
     | steps of a canary | \(SpecLimits.canarySteps) |
     | environments | \(SpecLimits.environments) |
+    | teams | \(SpecLimits.teams) |
+    | windows of an environment | \(SpecLimits.windows) |
+    | freezes | \(SpecLimits.freezes) |
+    | milestones | \(SpecLimits.milestones) |
+    | beginnings of a window or freeze on one day | \(SpecLimits.beginnings) |
     | entries of a list, or of `env` | \(SpecLimits.entries) |
     | errors shown at once | \(SpecLimits.diagnostics) |
 
@@ -152,6 +157,7 @@ public enum SpecReference {
     case .price: "a number with up to six digits after the point, and a currency: `0.04 EUR`"
     case .word(let words): words.map { "`\($0)`" }.joined(separator: " or ")
     case .headerName: "the name of a header field"
+    case .number: "a number, with at most six digits behind a point"
     case .wordList(let words):
       "a list of " + words.map { "`\($0)`" }.joined(separator: ", ")
     case .headerNameList: "a list of names of header fields"
@@ -163,7 +169,16 @@ public enum SpecReference {
     case .email: "an address for mail"
     case .machineFile: "an absolute path on the machine that Segue runs on"
     case .repositoryFile: "a path inside the repository"
+    case .emailList: "a list of addresses for mail"
+    case .apiAddress: "an address that begins with `https://`, or with `http://127.0.0.1`"
+    case .secret: "the name of a secret, in capital letters, digits and `_`"
+    case .repository: "`owner/name`"
+    case .branchPattern: "a pattern, see [policy](policy.md#patterns)"
     case .nameList: "a list of names"
+    case .personList: "a list of names of people"
+    case .timePattern: "a time, such as `Mon-Thu 09:00-16:00 Europe/Paris`"
+    case .timePatternList: "a list of times"
+    case .sentence: "text for people, up to \(SpecLimits.sentence) characters"
     case .secretList: "a list of names in capital letters, digits and `_`"
     case .variables: "a mapping from names to text"
     case .fileList: "a list of paths inside the repository"

@@ -65,6 +65,7 @@ public enum SpecSchema {
       ]
     case .word(let words): word(words)
     case .headerName, .cookieName: pattern(TextRules.tokenPattern)
+    case .number: [("type", .string("number"))]
     case .wordList(let words): list(.object(word(words)))
     case .headerNameList: list(.object(pattern(TextRules.tokenPattern)))
     case .headerValue: pattern(TextRules.headerValuePattern, types: plainTypes)
@@ -73,8 +74,16 @@ public enum SpecSchema {
     case .urlPath: pattern(TextRules.urlPathPattern)
     case .secureAddress: pattern(TextRules.secureAddressPattern)
     case .email: pattern(TextRules.emailPattern)
+    case .emailList: list(.object(pattern(TextRules.emailPattern)))
+    case .apiAddress: pattern(TextRules.apiAddressPattern)
+    case .secret: pattern(TextRules.secretPattern)
+    case .repository: pattern(TextRules.repositoryPattern)
+    case .branchPattern: [("type", .string("string")), ("minLength", .integer(1))]
     case .machineFile: pattern(TextRules.machineFilePattern)
     case .nameList: list(.object(pattern(TextRules.namePattern)))
+    case .personList: list(.object(pattern(TextRules.personPattern)))
+    case .timePattern, .sentence: sentence
+    case .timePatternList: patternList
     case .secretList: list(.object(pattern(TextRules.secretPattern)))
     case .repositoryFile: fileText
     case .fileList: list(file)
@@ -125,6 +134,21 @@ public enum SpecSchema {
     ]
   }
   private static var file: JSONText { .object(fileText) }
+
+  private static var sentence: [(String, JSONText)] {
+    [
+      ("type", .string("string")), ("minLength", .integer(1)),
+      ("maxLength", .integer(SpecLimits.sentence)),
+    ]
+  }
+
+  private static var patternList: [(String, JSONText)] {
+    [
+      ("type", .string("array")), ("items", .object(members(.timePattern))),
+      ("uniqueItems", .boolean(true)), ("minItems", .integer(1)),
+      ("maxItems", .integer(SpecLimits.windows)),
+    ]
+  }
 
   private static func list(_ item: JSONText) -> [(String, JSONText)] {
     [

@@ -4,11 +4,15 @@ enum TextRules {
   static let namePattern = "^[a-z][a-z0-9-]{0,39}$"
   static let secretPattern = "^[A-Z_][A-Z0-9_]{0,127}$"
   static let variablePattern = "^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+  static let personPattern = "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$"
   static let hostPattern =
     "^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
   static let urlPathPattern = "^/[^\\s#?]*$"
   static let secureAddressPattern = "^https://[^\\s\"<>]{1,2000}$"
   static let emailPattern = "^[^\\s@,;<>]{1,64}@[^\\s@,;<>]{1,253}$"
+  static let apiAddressPattern =
+    "^(https://[^\\s\"<>?#]{1,900}|http://(127\\.0\\.0\\.1|localhost)[:/][^\\s\"<>?#]{0,900})$"
+  static let repositoryPattern = "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)+$"
   static let machineFilePattern = "^/[^\\u0000-\\u001f\\u007f]{1,1023}$"
   /// A token of RFC 9110, section 5.6.2: the name of a header field or of a cookie.
   static let tokenPattern = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$"
@@ -48,6 +52,31 @@ enum TextRules {
     var name = result.prefix(40)
     while name.last == UInt8(ascii: "-") { name.removeLast() }
     return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
+  }
+
+  /// As people are called where they log in, or an address for mail.
+  static func person(_ text: String) -> Misreading? {
+    func isPlain(_ byte: UInt8) -> Bool { isLower(byte) || isUpper(byte) || isDigit(byte) }
+    if let first = text.utf8.first, isPlain(first), text.utf8.count <= 64,
+      text.utf8.allSatisfy({ isPlain($0) || "._@+-".utf8.contains($0) })
+    {
+      return nil
+    }
+    return Misreading(
+      message: "\(Printable.quoted(text)) cannot be the name of a person",
+      hint: "write a login name, like `ana`: letters and digits, and between them `.`, `_`, `-`, "
+        + "`@` or `+`")
+  }
+
+  static func sentence(_ text: String) -> Misreading? {
+    let count = text.unicodeScalars.count
+    guard text.contains(where: { !$0.isWhitespace }) else {
+      return Misreading(message: "the text is empty", hint: "say why, in one sentence")
+    }
+    if count <= SpecLimits.sentence { return nil }
+    return Misreading(
+      message: "the text has \(count) characters; up to \(SpecLimits.sentence) are allowed",
+      hint: "say it in one sentence")
   }
 
   static func isVariable(_ text: String) -> Bool {

@@ -7,6 +7,7 @@ import EvidenceStore
 import Foundation
 import HTTPProbe
 import Logging
+import MetricSources
 import PipelineRunner
 import Ports
 import ProcessPlatform
@@ -50,11 +51,14 @@ struct Production: Composition {
       options, journal, source, platform, migrations, supervisor.director, logger)
     let certificates = CertificateDesk(options, logger: logger)
     if options.tls != nil { world.certificates = certificates }
+    world.metricSource = Self.metricSource
     let history = try await EvidenceStore.open(directory: options.state)
     world.evidence = EvidenceParts.desk(history)
     world.papers = ReleaseNotary(
       key: try SigningKey.open(directory: options.state), builder: Self.builderName,
       version: segueVersion)
+    let outreach = Outreach(options, source: source, logger: logger)
+    outreach.join(&world)
     let controlPlane = ControlPlane(
       world: world,
       settings: await settings(options, source)
@@ -75,7 +79,8 @@ struct Production: Composition {
         .init(
           service: Housekeeping(platform: platform, migrations: migrations, logger: logger)),
         .init(service: EvidenceKeeping(store: history, logger: logger)),
-      ], gracefulShutdownSignals: [.sigterm, .sigint], logger: Self.quiet)
+      ] + outreach.services(for: controlPlane), gracefulShutdownSignals: [.sigterm, .sigint],
+      logger: Self.quiet)
     configuration.maximumGracefulShutdownDuration = Self.shutdownPatience
     try await ServiceGroup(configuration: configuration).run()
     ServiceManager.notify("STOPPING=1")
@@ -120,7 +125,18 @@ struct Production: Composition {
         parallelism: options.parallelSteps),
       releases: ContentReleaseStore(), platform: platform, migrations: migrations,
       director: director, probe: HTTPProbe(), time: SystemTime(), readSpec: Self.readSpec,
-      logger: logger)
+      zones: SystemZones.library, logger: logger)
+  }
+
+  private static func metricSource(_ metric: MetricSpec) -> any MetricSource {
+    switch metric.source {
+    case .prometheus(let address, let query):
+      PrometheusSource(address: address, kind: .value(query: query))
+    case .prometheusCounts(let address, let events, let bad):
+      PrometheusSource(address: address, kind: .counts(events: events, bad: bad))
+    case .json(let address, let path): JSONSource(address: address, path: path)
+    case .command(let line, let path): CommandSource(command: line, path: path)
+    }
   }
 
   private static func readSpec(_ bytes: [UInt8]) throws(PortError) -> ProjectSpec {
@@ -247,6 +263,10 @@ struct Production: Composition {
     // what this process is for.
     SocketKeeper.serve(3)
   }
+
+  // MARK: Pushes
+
+  func judge(_ push: PushedRefs) async throws -> PushJudgement { try await PushJudge(push).judge() }
 
   // MARK: Down
 

@@ -22,12 +22,22 @@ struct PushedSource: Source {
     }
   }
 
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] {
+    try await holder(of: commit).authors(after: earlier, upTo: commit, limit: limit)
+  }
+
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
     try await holder(of: commit).file(path, at: commit, limit: limit)
   }
 
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {
     try await holder(of: commit).checkOut(commit, into: directory)
+  }
+
+  func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    try await holder(of: question.commit).origins(of: question)
   }
 
   private func holder(of commit: CommitID) async -> any Source {

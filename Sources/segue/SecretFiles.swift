@@ -29,3 +29,21 @@ struct SecretFiles: SecretSource {
     }
   }
 }
+
+extension SecretFiles {
+  /// - Throws: fault `user` when there is none.
+  func required(_ name: String) throws(PortError) -> Secret {
+    guard let value = try value(of: name) else {
+      throw PortError(
+        "the secret \(name) is not there", fault: .user, retry: .never,
+        nextStep: "Write it into \(directory)/\(name), which only its owner may read")
+    }
+    return value
+  }
+
+  /// An error about a secret, or about what it was used for, on one line.
+  static func sentence(_ error: any Error) -> String {
+    guard let error = error as? PortError else { return "\(error)" }
+    return error.what + (error.nextStep.map { ". \($0)" } ?? "")
+  }
+}

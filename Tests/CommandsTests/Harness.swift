@@ -119,6 +119,24 @@ struct ScriptedAPI: ControlAPI {
       continuation.finish()
     }
   }
+  func freeze(_ request: FreezeRequest) async throws -> PeopleReply {
+    onRequest("\(request)")
+    return try answer(PeopleReply(freeze: "freeze-1", message: "frozen"))
+  }
+  func lift(_ request: LiftRequest) async throws -> PeopleReply {
+    onRequest("\(request)")
+    return try answer(PeopleReply(freeze: request.freeze, message: "lifted"))
+  }
+  func approve(_ request: ApproveRequest) async throws -> PeopleReply {
+    onRequest("\(request)")
+    return try answer(PeopleReply(message: "recorded"))
+  }
+  func calendar(_ environment: EnvironmentName?) async throws -> CalendarReply {
+    try answer(Samples.calendar)
+  }
+  func calendarFeed(_ environment: EnvironmentName?) async throws -> String {
+    try answer("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+  }
   func diagnose() async throws -> [Finding] { try answer(findings) }
   func pushed(_ request: PushedRequest) async throws -> DeployReply {
     onPush(request)
@@ -158,7 +176,9 @@ func segue(
       close(output)
       close(errors)
     }
-    var surroundings = ["SEGUE_STATE": "/nowhere/state", "USER": "ana", "PATH": "/usr/bin:/bin"]
+    var surroundings = [
+      "SEGUE_STATE": "/nowhere/state", "USER": "ana", "PATH": "/usr/bin:/bin", "TZ": "Asia/Tokyo",
+    ]
     surroundings.merge(environment) { $1 }
     let context = Context(
       composition: composition, environment: surroundings, arguments: arguments,

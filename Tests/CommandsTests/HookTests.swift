@@ -104,6 +104,64 @@ import Testing
     }
   }
 
+  /// What the policy says to a push.
+  private final class Judge: Composition {
+    let judgement: PushJudgement?
+    let pushes = Mutex<[PushedRefs]>([])
+    init(_ judgement: PushJudgement?) { self.judgement = judgement }
+
+    func judge(_ push: PushedRefs) async throws -> PushJudgement {
+      pushes.withLock { $0.append(push) }
+      guard let judgement else { throw ControlError(.failed, "Git is not there") }
+      return judgement
+    }
+    func serve(_ options: ServeOptions) async throws {}
+    func proxy(_ options: ProxyOptions) async throws {}
+    func upgradeProxy(state: String, controlSocket: String) async throws -> String { "" }
+    func keepSockets() async throws {}
+    func down(state: String) async throws -> String { "" }
+  }
+
+  @Test func whoeverPushesReadsWhyItIsRefusedAndWhatToDo() async throws {
+    let remark = PushJudgement.Remark(what: "issue 2 is closed", nextStep: "Open it again")
+    let input =
+      "\(Self.old) \(Self.new) refs/heads/main\n\(Self.none) \(Self.new) refs/heads/fix/2\n"
+      + "\(Self.none) \(Self.new) refs/tags/v1\n\(Self.old) \(Self.none) refs/heads/gone\n"
+    let judge = Judge(PushJudgement(refusals: [remark]))
+    let refused = try await segue(
+      "hook", "pre-receive", composition: judge, environment: ["GIT_DIR": "."],
+      directory: "/srv/remote.git", input: input)
+    #expect(refused.status == .negative)
+    #expect(
+      refused.errors == """
+        segue: issue 2 is closed
+        segue:   Open it again
+        segue: refused by the policy in segue.yaml; nothing was changed
+
+        """)
+    let push = try #require(judge.pushes.withLock { $0.first })
+    #expect(
+      push.updates == [
+        .init(branch: "main", old: CommitID(Self.old), new: CommitID(Self.new)),
+        .init(branch: "fix/2", old: nil, new: CommitID(Self.new)),
+      ])
+    #expect(push.deployBranch == "main")
+    #expect(push.state == "/nowhere/state")
+  }
+
+  @Test func whatCannotBeJudgedNowIsLetIn() async throws {
+    let input = "\(Self.old) \(Self.new) refs/heads/main\n"
+    let remark = PushJudgement.Remark(what: "the tracker is down", nextStep: "Try again")
+    let open = try await segue(
+      "hook", "pre-receive", composition: Judge(PushJudgement(open: [remark])), input: input)
+    #expect(open.status == .success)
+    #expect(open.errors.contains("the tracker is down"))
+    let broken = try await segue(
+      "hook", "pre-receive", composition: Judge(nil), input: input)
+    #expect(broken.status == .success)
+    #expect(broken.errors.contains("It is checked again before a rollout"))
+  }
+
   @Test func aPushToTheDeployBranchIsLetIn() async throws {
     let outcome = try await segue(
       "hook", "pre-receive", input: "\(Self.old) \(Self.new) refs/heads/main\n")

@@ -56,7 +56,8 @@ import Testing
       let options = ServeOptions(
         state: directory, source: "git@example.com:shop.git",
         listen: ListenAddress(host: "::1", port: 81), pollInterval: Milliseconds(1_500),
-        parallelSteps: 3, embeddedRemote: false, metrics: "unix:/run/metrics.sock")
+        parallelSteps: 3, embeddedRemote: false, metrics: "unix:/run/metrics.sock",
+        webhooks: ListenAddress(port: 8_090))
       let composition = RecordingComposition()
       let context = Context(
         composition: composition, environment: [:], directory: "/", output: 1, errors: 2)

@@ -48,6 +48,13 @@ import Testing
     try expectGolden("status-canary", text.status(status), width: 120)
   }
 
+  @Test func whatWaitsIsToldWhole() throws {
+    var status = Samples.status(services: [Samples.service()])
+    status.waiting = [Samples.held]
+    try expectGolden("live-held", view.lines(live(status), columns: 60, rows: 40))
+    #expect(Words.wrapped("a bc  def\u{1b}[1m ghijklmnop", to: 6) == ["a bc", "def", "ghijklmnop"])
+  }
+
   @Test func aRollbackInASmallTerminalWithoutUnicode() throws {
     var view = view
     view.glyphs = .ascii
@@ -153,6 +160,11 @@ import Testing
           why: "It was live, until ana rolled it back to r-1: slow.", at: moment(0)),
       ])
     try expectGolden("explanation", text.explanation(explanation))
+    try expectGolden("calendar", text.calendar(Samples.calendar))
+    #expect(text.freezes(CalendarReply(now: moment(0))).map(\.text) == ["No freeze holds or will."])
+    var held = Samples.status()
+    held.waiting = [Samples.held]
+    try expectGolden("status-held", text.status(held))
     let evidence = EvidenceText(glyphs: text.glyphs, zone: text.zone)
     try expectGolden("gates", evidence.gates(Samples.gates))
     try expectGolden("tests-failing", evidence.tests(Samples.tests, .failing))

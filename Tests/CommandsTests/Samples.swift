@@ -34,6 +34,36 @@ enum Samples {
       pipeline: pipeline, queued: [], services: services, problems: problems)
   }
 
+  static let held = HeldStartStatus(
+    environment: "production", release: new, commit: commit.id,
+    reason: "Frozen, with no end set: “fair” (set by ana, freeze-1). Next moment: never.",
+    since: moment(-5), next: moment(3_600))
+
+  static let calendar = CalendarReply(
+    now: moment(0),
+    environments: [
+      EnvironmentCalendar(
+        environment: "staging", mayStart: true,
+        sentence: "May start: staging has no windows, and nothing is frozen.", next: moment(0),
+        windows: []),
+      EnvironmentCalendar(
+        environment: "production", mayStart: false, sentence: held.reason, next: moment(3_600),
+        windows: ["Mon-Thu 09:00-16:00 Europe/Paris"]),
+    ],
+    freezes: [
+      FreezeEntry(
+        id: "freeze-1", environments: "every environment", when: "from 2026-11-24 UTC",
+        reason: "fair", by: "ana", isInForce: true),
+      FreezeEntry(
+        id: "holidays", environments: "production", when: "2026-12-24 to 2027-01-01 UTC",
+        reason: "nobody is here", by: nil, isInForce: false),
+    ],
+    milestones: [
+      MilestoneEntry(
+        name: "beta", environments: "production", when: "1 Dec 2026 00:00 UTC to for ever",
+        gatekeepers: "mo")
+    ], waiting: [held])
+
   static let gates = GateReply(
     commit: commit, passes: false, verdict: "1a2b3c4d5e6f is stopped by tests.",
     record: GateRecord(

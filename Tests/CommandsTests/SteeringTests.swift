@@ -32,6 +32,18 @@ import Testing
       "\(RollbackRequest(environment: "staging", to: "r-1", who: "ana"))"
     ),
     (
+      ["freeze", "-e", "production", "--until", "8h", "--reason", "fair"],
+      "\(FreezeRequest(environment: "production", until: "8h", reason: "fair", zone: "Asia/Tokyo", who: "ana"))"
+    ),
+    (["freeze", "--lift", "freeze-3"], "\(LiftRequest(freeze: "freeze-3", who: "ana"))"),
+    (["approve"], "\(ApproveRequest(who: "ana"))"),
+    (
+      ["approve", "r-1", "-e", "production", "--no", "--note", "wrong tax"],
+      "\(ApproveRequest(release: "r-1", environment: "production", word: .no, note: "wrong tax", who: "ana"))"
+    ),
+    (["approve", "--withdraw"], "\(ApproveRequest(word: .withdraw, who: "ana"))"),
+    (["approve", "--milestone", "beta"], "\(ApproveRequest(milestone: "beta", who: "ana"))"),
+    (
       ["abort", "-e", "staging", "--no-wait"], "\(AbortRequest(environment: "staging", who: "ana"))"
     ),
   ])
@@ -46,7 +58,7 @@ import Testing
     #expect(json.output.hasPrefix("{\""))
   }
 
-  @Test(arguments: ["pause", "resume", "promote", "advise"])
+  @Test(arguments: ["pause", "resume", "promote", "advise", "approve", "freeze", "calendar"])
   func refusalsEndAsDocumented(verb: String) async throws {
     let error = ControlError(.refused, "R1 is not paused", nextStep: "`segue promote`")
     let outcome = try await segue(verb, api: ScriptedAPI(failure: error))
@@ -55,6 +67,9 @@ import Testing
   }
 
   @Test(arguments: [
+    ["freeze", "--lift", "freeze-1", "--reason", "x"], ["freeze", "--until", "8h"],
+    ["approve", "--no", "--withdraw"], ["approve", "--milestone", "beta", "--no"],
+    ["calendar", "--ics", "-", "--json"],
     ["promote", "r-1"], ["promote", "--to", "production", "--all"],
     ["promote", "--to", "production", "--service", "web"], ["pause", "web"],
     ["advise", "--rate", "-1"], ["advise", "--bad-ratio", "1"], ["advise", "--errors", "0"],

@@ -1,5 +1,6 @@
 import ControlPlane
 import ControlProtocol
+import Evidence
 import Logging
 import Ports
 import SegueModel
@@ -86,19 +87,29 @@ final class MemoryJournal: Journal {
 /// Commits that exist because a test says so.
 final class ScriptedSource: Source {
   private let commits = Mutex<[Commit]>([])
+  /// Of commits that only Git knows.
+  let otherAuthors = Mutex<[String]>([])
+  private let origins = Mutex<[CommitID: CommitOrigin]>([:])
+  private let seen = Mutex(0)
 
-  func add(_ number: Int) -> Commit {
+  /// How often somebody asked for the head.
+  var looks: Int { seen.withLock { $0 } }
+
+  /// With what its repository knows of where it comes from.
+  func add(_ number: Int, _ origin: ((Commit) -> CommitOrigin)? = nil) -> Commit {
     let commit = Commit(
       id: CommitID(String(repeating: String(number, radix: 16), count: 40)),
       subject: "Commit \(number)",
       author: "Ana <ana@example.com>", height: number)
+    if let origin { origins.withLock { $0[commit.id] = origin(commit) } }
     commits.withLock { $0.append(commit) }
     return commit
   }
 
   func refresh() async throws(PortError) {}
   func head(of branch: String) async throws(PortError) -> Commit? {
-    commits.withLock { $0.last }
+    seen.withLock { $0 += 1 }
+    return commits.withLock { $0.last }
   }
   func resolve(_ revision: String) async throws(PortError) -> Commit {
     guard let found = commits.withLock({ $0.first { $0.id.rawValue.hasPrefix(revision) } }) else {
@@ -106,8 +117,14 @@ final class ScriptedSource: Source {
     }
     return found
   }
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] { otherAuthors.withLock { $0 } }
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
     []
+  }
+  func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
+    origins.withLock { $0[question.commit].map { [$0] } ?? [] }
   }
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {}
 }
@@ -317,11 +334,15 @@ struct Stage {
   let pipeline = ScriptedPipeline()
   let platform = MemoryPlatform()
   let migrations = ScriptedMigrations()
+  var time = ShiftedTime(SystemTime().now())
   let key = ServiceKey(environment: "production", service: "web")
   /// Long, because the machine may be busy; short only where its end is what is tested.
   var ready = Milliseconds.seconds(60)
   var spec: ProjectSpec
   var evidence: ScriptedEvidence?
+  var outreach: (any OutreachKeeping)?
+  var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
+  var pollInterval = Milliseconds(10)
 
   /// The same service under each name, with nothing special about it.
   init(
@@ -363,11 +384,13 @@ struct Stage {
     var world = Dependencies(
       journal: journal, source: source, pipeline: pipeline, releases: pipeline,
       platform: platform, migrations: migrations, director: platform, probe: platform,
-      time: SystemTime(), readSpec: { _ in spec }, logger: logger)
+      time: time, readSpec: { _ in spec }, logger: logger)
+    world.outreach = outreach
+    world.issue = issue
     world.evidence = evidence?.desk
     world.papers = evidence
     var settings = ControlPlaneSettings(
-      version: "test", project: "shop", deployBranch: "main", pollInterval: Milliseconds(10),
+      version: "test", project: "shop", deployBranch: "main", pollInterval: pollInterval,
       driftInterval: Milliseconds(20), verifyInterval: Milliseconds(20),
       stateDirectory: "/nonexistent", sourceName: "test")
     settings.advisoryInterval = Milliseconds(20)

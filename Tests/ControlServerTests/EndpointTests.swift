@@ -20,6 +20,9 @@ import Testing
       let wanted = FactsRequest(service: "web", environment: "production")
       expectEqual(try await client.facts(wanted), [Samples.facts])
       expectEqual(try await client.facts(FactsRequest()), [Samples.facts])
+      expectEqual(try await client.calendar("production").environments, [])
+      expectEqual(
+        try await client.calendarFeed(nil), "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
       #expect(try await client.gates("1a2b").record.failing.map(\.gate) == ["tests"])
       #expect(
         try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
@@ -29,6 +32,7 @@ import Testing
         "status", "history 7", "receipt last", "receipt R 1/ä+&=?", "explain newest",
         "explain 1a2b", "diagnose",
         "\(FactsRequest(service: "web", environment: "production"))", "\(FactsRequest())",
+        "calendar production", "feed of all",
         "gates 1a2b", "tests slow 3",
       ])
   }
@@ -43,6 +47,12 @@ import Testing
     let resume = ResumeRequest(who: "li", reason: nil)
     let promote = PromoteRequest(service: "web", toTheEnd: true, who: "li", reason: "fine: 100 %")
     let release = PromoteReleaseRequest(environment: "production", release: "r-1", who: "li")
+    let freeze = FreezeRequest(
+      environment: "production", from: "now", until: "8h", reason: "“fair”", zone: "UTC", who: "ana"
+    )
+    let lift = LiftRequest(freeze: "freeze-1", who: "li")
+    let approve = ApproveRequest(
+      release: "r-1", environment: "production", word: .no, milestone: "beta", note: "n", who: "li")
     let pushed = PushedRequest(branch: "main", commit: Samples.commit, who: "ana")
     try await withClient(api) { client in
       expectEqual(try await client.deploy(deploy), Samples.deployed)
@@ -53,11 +63,14 @@ import Testing
       expectEqual(try await client.promote(promote), Samples.rollouts)
       expectEqual(try await client.promoteRelease(release), Samples.deployed)
       expectEqual(try await client.pushed(pushed), Samples.deployed)
+      expectEqual(try await client.freeze(freeze).freeze, "freeze-1")
+      expectEqual(try await client.lift(lift).message, "lifted")
+      expectEqual(try await client.approve(approve).message, "recorded")
     }
     #expect(
       api.questions == [
         "\(deploy)", "\(rollback)", "\(abort)", "\(pause)", "\(resume)", "\(promote)", "\(release)",
-        "\(pushed)",
+        "\(pushed)", "\(freeze)", "\(lift)", "\(approve)",
       ])
   }
 

@@ -63,6 +63,24 @@ final class FakeControlAPI: ControlAPI {
   func explain(_ subject: String?) async throws -> Explanation {
     try answer("explain \(subject ?? "newest")", Samples.explanation)
   }
+  func freeze(_ request: FreezeRequest) async throws -> PeopleReply {
+    try answer("\(request)", PeopleReply(freeze: "freeze-1", message: "frozen"))
+  }
+  func lift(_ request: LiftRequest) async throws -> PeopleReply {
+    try answer("\(request)", PeopleReply(freeze: request.freeze, message: "lifted"))
+  }
+  func approve(_ request: ApproveRequest) async throws -> PeopleReply {
+    try answer("\(request)", PeopleReply(message: "recorded"))
+  }
+  func calendar(_ environment: EnvironmentName?) async throws -> CalendarReply {
+    try answer(
+      "calendar \(environment?.rawValue ?? "all")",
+      CalendarReply(now: Instant(milliseconds: 1_000)))
+  }
+  func calendarFeed(_ environment: EnvironmentName?) async throws -> String {
+    try answer(
+      "feed of \(environment?.rawValue ?? "all")", "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+  }
   func gates(_ subject: String?) async throws -> GateReply {
     try answer(
       "gates \(subject ?? "newest")",

@@ -156,6 +156,18 @@ final class Installation: @unchecked Sendable {
     try text.write(toFile: full, atomically: true, encoding: .utf8)
   }
 
+  /// Puts a value where `segue.yaml` names it.
+  func setSecret(_ name: String, _ value: String) throws {
+    let folder = state + "/secrets"
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    guard
+      FileManager.default.createFile(
+        atPath: "\(folder)/\(name)", contents: Data(value.utf8),
+        attributes: [.posixPermissions: 0o600])
+    else { throw Failure("the secret \(name) could not be written") }
+  }
+
   func commit(_ subject: String, _ files: [String: String]) async throws {
     for (path, text) in files { try write(text, to: path) }
     try await git("add", "--all")
@@ -169,14 +181,18 @@ final class Installation: @unchecked Sendable {
 
   // MARK: The daemon
 
-  /// Starts the daemon, with the embedded remote as the only source, and waits until it answers.
-  func start(variables: [String: String] = [:]) async throws {
+  /// Starts the daemon, with the embedded remote as the only source if no other is named, and waits
+  /// until it answers.
+  func start(
+    source: String? = nil, arguments: [String] = [], variables: [String: String] = [:]
+  ) async throws {
     let process = Process()
     process.executableURL = URL(filePath: segue)
-    process.arguments = [
-      "serve", "--state", state, "--source", "\(state)/remote.git", "--listen",
-      "127.0.0.1:\(port)",
-    ]
+    process.arguments =
+      [
+        "serve", "--state", state, "--source", source ?? "\(state)/remote.git", "--listen",
+        "127.0.0.1:\(port)",
+      ] + arguments
     process.environment = environment.merging(variables) { _, new in new }
     process.currentDirectoryURL = URL(filePath: root)
     let log = root + "/serve.log"

@@ -93,6 +93,14 @@ import Testing
       #expect(reason.contains("chance of this under the tolerated ratio 1.25 at most 1 in "))
       let exposed = try #require(receipt.traffic.first { $0.release == receipt.to })
       #expect(exposed.responses[4] >= 2 && exposed.responses[4] < 40, "\(exposed)")
+      let judgement = try #require(receipt.judgement)
+      #expect(judgement.answer == .bad && judgement.errors >= 2 && judgement.errorsBefore == 0)
+      #expect(judgement.points.last.map { $0.against >= 1_000 } ?? false)
+      let shown = try await segue.cli("receipt", "--svg", "evidence.svg")
+      #expect(
+        shown.all.contains("judged by live traffic") && shown.all.contains("in parts of what"))
+      let picture = try String(contentsOfFile: segue.repository + "/evidence.svg", encoding: .utf8)
+      #expect(picture.hasPrefix("<svg "))
       #expect(report.failed == 0, "\(report.failures)")
     }
   }
@@ -153,6 +161,58 @@ import Testing
       if outcome == .rolledBack {
         #expect(receipt.reason?.contains("not enough evidence") ?? false, "\(receipt.reason ?? "")")
       }
+    }
+  }
+
+  /// Nothing serves beside a release any more that took all of the traffic at once; it is held against
+  /// the time before.
+  @Test func aReleaseThatFailsLaterIsTakenBackWhileItIsBaked() async throws {
+    try await withInstallation { segue in
+      let analysis = "bake: 5m, on-regression: roll-back"
+      try await segue.makeRepository(Self.app(strategy: "blue-green: {}", analysis: analysis))
+      try await segue.start()
+      _ = try await segue.push()
+      let before = try await segue.decode(Receipt.self, "receipt")
+      let load = try Self.load(segue, rate: 300)
+      try await until("there is a time before", deadline: .seconds(60)) {
+        load.snapshot().requests >= 4_000
+      }
+      try await segue.commit(
+        "Break one in ten", Self.app(failing: 10, strategy: "blue-green: {}", analysis: analysis))
+      _ = try await segue.push()
+      try await until("it is taken back", deadline: .seconds(60)) {
+        let receipt = try await segue.decode(Receipt.self, "receipt")
+        return receipt.kind == "rollback" && receipt.to == before.to
+      }
+      let receipt = try await segue.decode(Receipt.self, "receipt")
+      #expect(receipt.request?.contains("fails more often than the hour before it") ?? false)
+      #expect(await load.stop().failed == 0)
+    }
+  }
+
+  /// The command gives the release that is listed first 1, and any other 5.
+  @Test(arguments: [
+    ("tolerate: 20", "queue"), ("at-most: 3.5", "queue is 5.0, and must be at most 3.5"),
+  ])
+  func aReleaseThatIsWorseByAMetricOfOnesOwnIsTakenBack(_ rule: String, _ reason: String)
+    async throws
+  {
+    try await withInstallation { segue in
+      let known = segue.root + "/known"
+      let command = "grep -qx $SEGUE_VERSION \(known) && echo 1 || echo 5"
+      let app = Self.app(
+        strategy: "canary: { steps: [50%], hold: 10m }",
+        analysis: "metrics: { queue: { command: '\(command)', interval: 1s, \(rule) } }")
+      try await segue.makeRepository(app)
+      try await segue.start()
+      _ = try await segue.push()
+      let first = try #require(try await segue.decode(Receipt.self, "receipt").to)
+      try "\(first)\n".write(toFile: known, atomically: true, encoding: .utf8)
+      try await segue.commit("Let the queue grow", ["note.txt": "2"])
+      _ = try await segue.push()
+      let receipt = try await segue.decode(Receipt.self, "receipt")
+      #expect(receipt.outcome == .rolledBack)
+      #expect(receipt.reason?.contains(reason) ?? false, "\(receipt.reason ?? "")")
     }
   }
 }

@@ -86,12 +86,16 @@ struct FolderSource: Source {
 
   func refresh() async throws(PortError) {}
   func head(of branch: String) async throws(PortError) -> Commit? { nil }
+  func authors(
+    after earlier: CommitID, upTo commit: CommitID, limit: Int
+  ) async throws(PortError) -> [String] { [] }
   func resolve(_ revision: String) async throws(PortError) -> Commit {
     throw PortError("not here", fault: .user, retry: .never)
   }
   func file(
     _ path: String, at commit: CommitID, limit: Int
   ) async throws(PortError) -> [UInt8]? { nil }
+  func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] { [] }
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {
     try FileTree.makeDirectory(directory)
     for (name, text) in files.sorted(by: { $0.key < $1.key }) {

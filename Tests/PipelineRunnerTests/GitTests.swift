@@ -53,6 +53,29 @@ import Testing
     #expect(try await source.resolve("main~1").height == 1)
   }
 
+  @Test func namesWhoWroteWhatIsBetweenTwoCommits() async throws {
+    let first = try await source.resolve("v1").id
+    try await shell(
+      """
+      git commit -q --allow-empty --author 'Li <li@example.com>' -m 'Third' \
+        -m 'Co-authored-by: Mo <mo@example.com>
+      Co-authored-by: Zoe <zoe@example.com>'
+      git commit -q --allow-empty -m 'Fourth'
+      """, in: repository)
+    let last = try await head()
+    try await source.refresh()
+    let authors = try await source.authors(after: first, upTo: last, limit: 100)
+    #expect(
+      authors == [
+        "Ana <ana@example.com>", "Li <li@example.com>", "Mo <mo@example.com>",
+        "Zoe <zoe@example.com>",
+      ])
+    #expect(try await source.authors(after: first, upTo: last, limit: 1) == authors.dropLast(3))
+    #expect(try await source.authors(after: last, upTo: last, limit: 100) == [])
+    let gone = CommitID(String(repeating: "1", count: 40))
+    _ = await failure { _ = try await source.authors(after: gone, upTo: last, limit: 100) }
+  }
+
   @Test func readsFilesWithinALimit() async throws {
     let id = try await head()
     #expect(try await source.file("file", at: id, limit: 100) == Array("two\n".utf8))

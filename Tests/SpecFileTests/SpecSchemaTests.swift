@@ -62,6 +62,9 @@ import Testing
     let entry = "\(name): \(value)"
     var root = ["version": "1", "project": "shop", "pipeline": "[]", "services": "{}"]
     root["pipeline"] = "[{ step: build, run: make, reports: { junit: a, coverage: b, sarif: c } }]"
+    if ["milestone", "approval"].contains(id) {
+      root["teams"] = "{ product: { members: [ana, li] }, security: { members: [bo, mo] } }"
+    }
     var service = ["run": "./web --port $PORT", "instances": "3", "health": "/up"]
     switch id {
     case "file": root[name] = value
@@ -75,8 +78,21 @@ import Testing
     case "gates": root["gates"] = "{ \(entry) }"
     case "gates-tests", "gates-coverage", "gates-security":
       root["gates"] = "{ \(id.dropFirst("gates-".count)): { \(entry) } }"
+    case "metric":
+      var metric = ["command": "./queue"]
+      let others = [
+        "prometheus": ["query": "up"], "json": ["path": "a"], "path": ["json": "http://a.test"],
+        "query": ["prometheus": "http://a.test"],
+        "events": ["prometheus": "http://a.test", "bad": "b"],
+        "bad": ["prometheus": "http://a.test", "events": "e"],
+      ]
+      if let other = others[name] { metric = other }
+      metric[name] = value
+      service["analysis"] = "{ metrics: { queue: \(flow(metric)) } }"
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
+    case "notify", "notify-webhook", "notify-events", "notify-mail", "policy", "tracker", "forge":
+      outreach(id, name, entry, &root)
     case "acme": root["tls"] = "{ acme: \(flow(["agree-to-terms": "true"], entry)) }"
     case "route" where name == "tls":
       root["tls"] = "{ acme: { agree-to-terms: true } }"
@@ -88,6 +104,16 @@ import Testing
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
       root["environments"] = "{ \(staging), production: { \(after) } }"
+    case "team": root["teams"] = "{ product: { \(entry) } }"
+    case "freeze":
+      let freeze = flow(["when": "2026-12-24 UTC", "reason": "rest"], entry)
+      root["freezes"] = "{ holidays: \(freeze) }"
+    case "milestone":
+      let others = ["when": "2026-12-24 UTC", "people": "[mo]", "teams": "[product]"]
+      root["milestones"] = "{ beta: \(flow(others, entry)) }"
+    case "approval":
+      let others = ["people": "[bo, li]", "quorum": "1"]
+      root["environments"] = "{ production: { approval: \(flow(others, entry)) } }"
     case "change":
       if name == "listen" { service["listen"] = "{ inherit: 8080 }" }
       root["environments"] = "{ production: { services: { web: { \(entry) } } } }"
@@ -107,6 +133,36 @@ import Testing
       root["services"] = "{ web: \(flow(service)), api: { run: ./api, worker: true } }"
     }
     return root.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
+  }
+
+  private static func outreach(
+    _ id: String, _ name: String, _ entry: String, _ root: inout [String: String]
+  ) {
+    let forge = ["kind": "gitea", "url": "https://git.example.com/api/v1", "repository": "a/b"]
+    let tracker = [
+      "tracker": "gitea", "url": "https://git.example.com/api/v1", "repository": "a/b",
+    ]
+    let mail = ["to": "[a@example.com]", "from": "b@example.com", "server": "mail.example.com"]
+    let names = "(?<issue>[0-9]+)"
+    switch id {
+    case "notify":
+      let isReceiver = ["slack", "webhook", "cdevents", "email"].contains(name)
+      root["notify"] = "{ ops: \(flow(isReceiver ? [:] : ["slack": "CHAT"], entry)) }"
+    case "notify-webhook":
+      root["notify"] = "{ ops: { webhook: \(flow(["address": "A", "key": "B"], entry)) } }"
+    case "notify-events": root["notify"] = "{ ops: { cdevents: { \(entry) } } }"
+    case "notify-mail":
+      var mail = mail
+      if name == "user" { mail["password"] = "MAIL" }
+      if name == "password" { mail["user"] = "segue" }
+      root["notify"] = "{ ops: { email: \(flow(mail, entry)) } }"
+    case "policy":
+      let pattern = name == "issues" ? ["branch-names": "\"\(names)\""] : [:]
+      root["policy"] = flow(pattern, entry)
+    case "tracker":
+      root["policy"] = "{ branch-names: \"\(names)\", issues: \(flow(tracker, entry)) }"
+    default: root["forge"] = flow(forge, entry)
+    }
   }
 
   private static func strategy(_ id: String, _ name: String, _ entry: String) -> String {

@@ -48,6 +48,11 @@ final class Console: Sendable {
       lines.map { $0.rendered(width: width, color: color) + "\n" }.joined())
   }
 
+  /// Sentences with what to do, however long: a terminal breaks them by itself.
+  func printWhole(_ lines: [Line]) async throws(Closed) {
+    try await write(lines.map { $0.rendered(width: .max, color: color) + "\n" }.joined())
+  }
+
   /// Writes to standard output as it is.
   func write(_ text: String) async throws(Closed) {
     guard await write(text, to: output) else { throw Closed() }

@@ -30,6 +30,19 @@ enum Words {
     return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction) ms"
   }
 
+  /// A text in lines of at most so many columns, broken between words; a longer word stands alone.
+  static func wrapped(_ text: String, to columns: Int) -> [String] {
+    var lines: [String] = []
+    for word in Printable.text(text).split(separator: " ") {
+      if let last = lines.last, Printable.width(last) + 1 + Printable.width("\(word)") <= columns {
+        lines[lines.count - 1] = "\(last) \(word)"
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines
+  }
+
   /// `12:03:04`
   static func time(_ instant: Instant, in zone: TimeZone) -> String {
     let seconds = local(instant, zone)

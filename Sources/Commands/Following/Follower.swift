@@ -25,6 +25,8 @@ struct Follower: Sendable {
 
   enum Ending: Sendable {
     case decided(FeedItem)
+    /// Calendar or people do not let the commit start: it goes on by itself when they do.
+    case held(FeedItem)
     case rolloutsOver
     /// The stream is complete and named no fate.
     case complete
@@ -86,7 +88,9 @@ struct Follower: Sendable {
           lostAt = nil
           progress.reach(item.sequence)
           try await show.item(item)
-          if item.final, let commit, item.commit == commit { return .decided(item) }
+          guard let commit, item.commit == commit else { continue }
+          if item.final { return .decided(item) }
+          if item.kind == "startHeld" { return .held(item) }
         }
         try Task.checkCancellation()
         return .complete

@@ -19,7 +19,7 @@ struct Presentation: Sendable {
 
   /// A sentence for people; nothing with `--json`.
   func say(_ sentence: String) async throws {
-    if !json { try await console.print([Line(sentence)]) }
+    if !json { try await console.printWhole([Line(sentence)]) }
   }
 }
 
@@ -42,6 +42,12 @@ struct FateWatch: Sendable {
     case .decided(let fate):
       try await tellReceipt(of: fate)
       return ExitStatus(fate: fate)
+    case .held(let item):
+      // The live view has room for its beginning only.
+      if presentation.isLive { try await presentation.say("\(item.subject) \(item.text)") }
+      try await presentation.say(
+        "It begins by itself when it may: `segue status` shows it, `segue abort` drops it")
+      return .refused
     case .complete, .rolloutsOver:
       return try await standing(of: deployed.commit)
     case .interrupted:

@@ -38,6 +38,7 @@ struct LiveView: Sendable {
     if let status = state.status {
       if let pipeline = status.pipeline { lines += pipelineLines(pipeline, state) }
       for service in status.services { lines += serviceLines(service, state) }
+      for held in status.waiting ?? [] { lines += waitingLines(held, columns: columns) }
       lines += status.problems.map { Line("! " + $0, .red) }
     }
     var tail: [Line] = []
@@ -52,6 +53,13 @@ struct LiveView: Sendable {
     }
     if room >= -1 { lines.append("") }
     return lines + tail
+  }
+
+  /// What somebody can do about it stands at the end of the reason, so all of it is shown.
+  private func waitingLines(_ held: HeldStartStatus, columns: Int) -> [Line] {
+    let title = Line("\(held.environment) ", .bold) + Line("\(held.release) waits:", .yellow)
+    return ["", title]
+      + Words.wrapped(held.reason, to: columns - 2).map { Line("  \($0)", .yellow) }
   }
 
   private func cut(_ lines: [Line], to count: Int) -> [Line] {

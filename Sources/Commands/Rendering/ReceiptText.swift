@@ -8,8 +8,13 @@ struct ReceiptText: Sendable {
   var zone: TimeZone
 
   func lines(_ receipt: Receipt) -> [Line] {
-    head(receipt) + requests(receipt) + mirror(receipt) + latency(receipt) + steps(receipt)
+    head(receipt) + requests(receipt) + judgement(receipt) + mirror(receipt) + latency(receipt)
+      + steps(receipt)
       + migrations(receipt) + phases(receipt) + pauses(receipt) + costs(receipt) + chain(receipt)
+  }
+
+  private func judgement(_ receipt: Receipt) -> [Line] {
+    receipt.judgement.map { JudgementText.lines($0, glyphs: glyphs) } ?? []
   }
 
   /// The receipt in one sentence.

@@ -31,6 +31,9 @@ struct ReportText: Sendable {
       }
       for note in RolloutText(zone: zone).notes(service, now: status.now) { table.add("", note) }
     }
+    for held in status.waiting ?? [] {
+      table.add(Line("\(held.environment)", .dim), line(held))
+    }
     lines += table.lines()
     lines += status.problems.map { Line("! " + $0, .red) }
     return lines

@@ -44,15 +44,44 @@ struct HookCommand: Verb {
   private func preReceive(
     _ updates: [RefUpdate], _ context: Context, _ console: Console
   ) async throws -> ExitStatus {
-    guard updates.contains(where: \.isDeletion) else { return .success }
+    guard !updates.isEmpty else { return .success }
     var deployed = branch
     if deployed == nil { deployed = try await runningBranch(context) }
     if deployed == nil { deployed = Self.head(context) }
-    guard let deployed, updates.contains(where: { $0.isDeletion && $0.branch == deployed }) else {
+    guard let deployed else { return .success }
+    if updates.contains(where: { $0.isDeletion && $0.branch == deployed }) {
+      await console.printError(
+        "segue: \(deployed) is what is deployed; it cannot be deleted. Nothing was changed")
+      return .negative
+    }
+    return await judge(updates, deployed, context, console)
+  }
+
+  /// What the policy says. A push that nobody can judge now is let in: before a rollout it is judged
+  /// again.
+  private func judge(
+    _ updates: [RefUpdate], _ deployed: String, _ context: Context, _ console: Console
+  ) async -> ExitStatus {
+    let folder = context.environment["GIT_DIR"] ?? "."
+    let repository = URL(
+      filePath: folder, relativeTo: URL(filePath: context.directory + "/")
+    ).standardizedFileURL.path(percentEncoded: false)
+    let judgement: PushJudgement
+    do {
+      judgement = try await context.composition.judge(
+        PushedRefs(
+          updates: updates.compactMap(\.pushed), deployBranch: deployed, repository: repository,
+          state: try context.state(common), environment: context.environment))
+    } catch {
+      await console.printError(
+        "segue: the policy could not be checked: \(error). It is checked again before a rollout")
       return .success
     }
-    await console.printError(
-      "segue: \(deployed) is what is deployed; it cannot be deleted. Nothing was changed")
+    for remark in judgement.refusals + judgement.open {
+      await console.printError("segue: \(remark.what)\nsegue:   \(remark.nextStep)")
+    }
+    guard !judgement.refusals.isEmpty else { return .success }
+    await console.printError("segue: refused by the policy in segue.yaml; nothing was changed")
     return .negative
   }
 
@@ -128,7 +157,15 @@ struct RefUpdate: Equatable, Sendable {
   }
 
   /// Git writes a name of zeros for what is not there.
-  var isDeletion: Bool { new.rawValue.allSatisfy { $0 == "0" } }
+  var isDeletion: Bool { Self.isNothing(new) }
+
+  private static func isNothing(_ id: CommitID) -> Bool { id.rawValue.allSatisfy { $0 == "0" } }
+
+  /// `nil` for what is no branch, or is deleted.
+  var pushed: PushedRefs.Update? {
+    guard let branch, !isDeletion else { return nil }
+    return PushedRefs.Update(branch: branch, old: Self.isNothing(old) ? nil : old, new: new)
+  }
 
   /// Lines that are no such line are left out.
   static func parse(_ input: String) -> [RefUpdate] {

@@ -27,6 +27,7 @@ struct StatusCommand: Verb {
       if let environment {
         let all = status.services
         status.services = all.filter { $0.key.environment.rawValue == environment }
+        status.waiting = status.waiting?.filter { $0.environment.rawValue == environment }
         guard all.isEmpty || !status.services.isEmpty else {
           let names = Set(all.map(\.key.environment)).sorted().map(\.rawValue)
           throw ControlError(
@@ -37,7 +38,7 @@ struct StatusCommand: Verb {
       if json {
         try await console.print(JSONText.document(status))
       } else {
-        try await console.print(
+        try await console.printWhole(
           ReportText(glyphs: console.glyphs, zone: .current).status(status))
       }
       return status.problems.isEmpty && status.proxy.running ? .success : .negative
@@ -91,16 +92,23 @@ struct ReceiptCommand: Verb {
       EXAMPLES:
         segue receipt              the last one
         segue receipt ROLLOUT --json
+        segue receipt --svg evidence.svg
       """)
 
   @OptionGroup var common: CommonOptions
   @Argument(help: "A rollout, as `segue history` names it. Default: the last finished one.")
   var rollout: String?
+  @Option(
+    help: ArgumentHelp(
+      "Draw how the evidence of live traffic grew, into this file.", valueName: "file"))
+  var svg: String?
 
   func run(in context: Context) async throws -> ExitStatus {
     let console = context.console(common)
+    let picture = svg.map { Parse.path($0, from: context.directory) }
     return try await context.withAPI(common) { [json = common.json, rollout] api in
       let receipt = try await api.receipt(rollout.map { RolloutID($0) })
+      if let picture { try Self.draw(receipt, into: picture) }
       if json {
         try await console.print(JSONText.document(receipt))
       } else {
@@ -108,6 +116,21 @@ struct ReceiptCommand: Verb {
           ReceiptText(glyphs: console.glyphs, zone: .current).lines(receipt))
       }
       return .success
+    }
+  }
+}
+
+extension ReceiptCommand {
+  private static func draw(_ receipt: Receipt, into path: String) throws {
+    guard let judgement = receipt.judgement else {
+      throw ControlError(
+        .refused, "nothing was judged in this rollout, so there is no evidence to draw",
+        nextStep: "`segue history` lists the rollouts")
+    }
+    do {
+      try JudgementText.svg(judgement).write(toFile: path, atomically: true, encoding: .utf8)
+    } catch {
+      throw ControlError(.failed, "\(path) cannot be written", causes: [error.localizedDescription])
     }
   }
 }
@@ -133,7 +156,7 @@ struct ExplainCommand: Verb {
       if json {
         try await console.print(JSONText.document(explanation))
       } else {
-        try await console.print(
+        try await console.printWhole(
           ReportText(glyphs: console.glyphs, zone: .current).explanation(explanation))
       }
       return .success

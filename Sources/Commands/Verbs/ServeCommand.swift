@@ -31,6 +31,11 @@ struct ServeArguments: ParsableArguments {
       "Where the proxy tells its figures to Prometheus: HOST:PORT, PORT or unix:/PATH. "
         + "Default: nowhere.", valueName: "address"), transform: Parse.metrics)
   var metrics: String?
+  @Option(
+    help: ArgumentHelp(
+      "Where the forge's webhooks are taken: HOST:PORT, or PORT on this machine only. "
+        + "Default: nowhere.", valueName: "address"), transform: Parse.address)
+  var webhooks: ListenAddress?
   @OptionGroup var tls: TLSArguments
   @OptionGroup var requests: RequestArguments
 
@@ -46,7 +51,7 @@ struct ServeArguments: ParsableArguments {
       state: try context.state(common), source: try repository(context), listen: listen,
       pollInterval: pollInterval, parallelSteps: parallel, embeddedRemote: embeddedRemote,
       metrics: metrics, tls: tls.options(from: context.directory),
-      requests: requests.options(from: context.directory))
+      requests: requests.options(from: context.directory), webhooks: webhooks)
   }
 
   private func repository(_ context: Context) throws(ControlError) -> String {

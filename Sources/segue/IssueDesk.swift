@@ -1,0 +1,56 @@
+import Evidence
+import ForgeLink
+import Ports
+import SegueModel
+
+/// Asks trackers about issues.
+actor IssueDesk {
+  private let secrets: SecretFiles
+  private let time: any TimeSource
+  private let deadline: Milliseconds
+  private var trackers: [TrackerSpec: (client: ForgeClient, tracker: IssueTracker)] = [:]
+
+  /// - Parameter deadline: for one answer.
+  init(_ secrets: SecretFiles, time: any TimeSource, deadline: Milliseconds = .seconds(10)) {
+    self.secrets = secrets
+    self.time = time
+    self.deadline = deadline
+  }
+
+  /// That a tracker cannot be asked is an answer of its own.
+  func state(of key: String, at spec: TrackerSpec) async -> IssueState {
+    let tracker: IssueTracker
+    do {
+      tracker = try self.tracker(spec)
+    } catch {
+      return .unreachable(SecretFiles.sentence(error))
+    }
+    switch await tracker.issue(key, in: spec.repository) {
+    case .found(let issue): return issue.isOpen || !spec.mustBeOpen ? .open : .closed
+    case .missing: return .missing
+    case .unreachable(let why): return .unreachable(why)
+    }
+  }
+
+  private func tracker(_ spec: TrackerSpec) throws -> IssueTracker {
+    if let known = trackers[spec] { return known.tracker }
+    let kind = TrackerKind(rawValue: spec.kind.rawValue) ?? .gitea
+    let login: ForgeAccount.Login =
+      switch (try spec.token.map { try secrets.required($0) }, spec.user) {
+      case (nil, _): .none
+      case (let token?, nil): .token(token)
+      case (let token?, let user?): .basic(user: user, token)
+      }
+    let account = try ForgeAccount(kind: kind, base: spec.url, login: login)
+    let client = ForgeClient(account, time: time, deadline: deadline)
+    let tracker = IssueTracker(client, time: time)
+    trackers[spec] = (client, tracker)
+    return tracker
+  }
+
+  /// Closes every connection. Required before the last reference goes.
+  func shutdown() async {
+    for (_, known) in trackers { await known.client.shutdown() }
+    trackers = [:]
+  }
+}

@@ -1,0 +1,244 @@
+import ControlPlane
+import ControlProtocol
+import Evidence
+import Ports
+import SegueModel
+import Synchronization
+import Testing
+
+/// What people are told, and which commits are taken.
+@Suite struct OutreachTests {
+  /// Takes everything that is promised to its channels, and remembers it.
+  final class Postman: OutreachKeeping {
+    private let got = Mutex<[String: [Notice]]>([:])
+    /// Channels that nobody can reach.
+    private let dead: Set<String>
+
+    init(dead: Set<String> = []) { self.dead = dead }
+
+    func notices(_ channel: String) -> [Notice] { got.withLock { $0[channel] ?? [] } }
+    func kinds(_ channel: String) -> [Notice.Kind] { notices(channel).map(\.kind) }
+
+    func want(_ wishes: OutreachWishes, from store: any NoticeStore) async {
+      for spec in wishes.channels where !dead.contains(spec.name) {
+        let channel = ChannelName(spec.name)
+        guard let pending = try? await store.pending(on: channel, after: 0, limit: 100) else {
+          continue
+        }
+        got.withLock { $0[spec.name, default: []] += pending.map(\.notice) }
+        try? await store.delivered(pending.map(\.sequence), on: channel)
+      }
+    }
+
+    func problems() async -> [String: String] {
+      Dictionary(uniqueKeysWithValues: dead.map { ($0, "it answered 500") })
+    }
+
+    func wake() async {}
+  }
+
+  private static func stage(_ channels: [ChannelSpec], _ postman: Postman) -> Stage {
+    var stage = Stage(ready: .seconds(5))
+    stage.spec.outreach = OutreachSpec(channels: channels)
+    stage.outreach = postman
+    return stage
+  }
+
+  private static let chat = ChannelSpec(name: "chat", receiver: .slack(address: "CHAT"))
+  private static let alarm = ChannelSpec(
+    name: "alarm", receiver: .slack(address: "ALARM"), events: ["rolled-back", "gate-failed"])
+
+  @Test func everyWordOfTheFileIsAKindOfNotice() {
+    #expect(ChannelSpec.knownEvents == Notice.Kind.allCases.map(\.rawValue))
+  }
+
+  @Test func peopleAreToldInOrderAndWhatTheyAskedFor() async throws {
+    let postman = Postman()
+    let stage = Self.stage([Self.chat, Self.alarm], postman)
+    _ = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+      stage.platform.setUnready("r-2")
+      let second = stage.source.add(2)
+      try await until("it is told") { postman.kinds("alarm") == [.rolledBack] }
+      #expect(
+        postman.kinds("chat") == [.rolloutBegan, .rolloutFinished, .rolloutBegan, .rolledBack])
+      let last = try #require(postman.notices("alarm").last)
+      #expect(last.project == "shop")
+      #expect(last.environment == "production")
+      #expect(last.service == "web")
+      #expect(last.release == "r-2")
+      #expect(last.previousRelease == "r-1")
+      #expect(last.commit == second.id)
+      #expect(last.author == "Ana <ana@example.com>")
+      #expect(last.text.contains("GET /up answered 503"))
+      let third = stage.source.add(3)
+      stage.pipeline.failing.withLock { _ = $0.insert(third.id) }
+      try await until("it is refused") { postman.kinds("alarm").count == 2 }
+      #expect(postman.notices("alarm").last?.text.contains("1 of 3 tests failed") == true)
+    }
+    #expect(Set(postman.notices("chat").map(\.id)).count == postman.notices("chat").count)
+  }
+
+  @Test func whoGoesBackSaysWhatGoes() async throws {
+    let postman = Postman()
+    var every = Self.chat
+    every.events = ChannelSpec.knownEvents
+    let stage = Self.stage([every], postman)
+    let source = stage.source
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("r-1 is live") { try await plane.settled("web") == "r-1" }
+      let second = source.add(2)
+      try await until("r-2 is live") { try await plane.settled("web") == "r-2" }
+      _ = try await plane.rollback(RollbackRequest(who: "ana"))
+      try await until("it is told") { postman.kinds("chat").last == .rolledBack }
+      let last = try #require(postman.notices("chat").last)
+      #expect(last.release == "r-2")
+      #expect(last.previousRelease == "r-1")
+      #expect(last.commit == second.id)
+      #expect(last.text == "r-2 was taken back by ana; r-1 is live again")
+      #expect(
+        postman.kinds("chat") == [
+          // Of the first commit nobody knows at first whom to tell.
+          .releaseBuilt, .rolloutBegan, .rolloutFinished, .commitAccepted, .releaseBuilt,
+          .rolloutBegan, .rolloutFinished, .rolloutBegan, .rolledBack,
+        ])
+    }
+  }
+
+  /// Wherever it is cut off, nothing is lost, and nothing is promised twice.
+  @Test(arguments: [1, 4, 8, 12, 16, 20, 24, 28])
+  func aControlPlaneThatDiesLosesNoNotice(after events: Int) async throws {
+    let postman = Postman()
+    let stage = Self.stage([Self.chat], postman)
+    _ = stage.source.add(1)
+    try await stage.withControlPlane { _ in
+      try await until("\(events) events") { stage.journal.kinds.count >= events }
+    }
+    try await stage.withControlPlane { plane in
+      try await until("it is told") { postman.kinds("chat").contains(.rolloutFinished) }
+      try await until("all is taken") {
+        stage.journal.kinds.count { $0 == "noticePromised" }
+          <= stage.journal.kinds.count { $0 == "noticesDelivered" } * 100
+      }
+    }
+    #expect(stage.journal.kinds.count { $0 == "noticePromised" } == 2)
+    #expect(Set(postman.kinds("chat")) == [.rolloutBegan, .rolloutFinished])
+  }
+
+  /// Also after a restart, when the journal is read from where the reading was marked last.
+  @Test func aNewChannelHearsNothingOfWhatWasBefore() async throws {
+    let postman = Postman()
+    var stage = Stage()
+    stage.outreach = postman
+    let source = stage.source
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+    }
+    stage.spec.outreach = OutreachSpec(channels: [Self.chat])
+    for number in [2, 3] {
+      _ = source.add(number)
+      try await stage.withControlPlane { plane in
+        try await until("it is told") { postman.kinds("chat").count == (number - 1) * 2 }
+      }
+    }
+    #expect(postman.notices("chat").map(\.release) == ["r-2", "r-2", "r-3", "r-3"])
+  }
+
+  @Test func aDeadChannelIsShownAndHoldsUpNothing() async throws {
+    let postman = Postman(dead: ["chat"])
+    let stage = Self.stage([Self.chat, Self.alarm], postman)
+    _ = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+      try await until("it is shown") {
+        try await plane.status().problems.contains("channel chat: it answered 500")
+      }
+    }
+  }
+
+  // MARK: Policy
+
+  private static let policy = PolicySpec(
+    branchNames: "(feature|fix)/(?<issue>[A-Z]+-[0-9]+)", deniesDirectCommits: true,
+    example: "feature/SHOP-1",
+    issues: TrackerSpec(kind: .jira, url: "https://issues.example.com"))
+
+  private static func origin(
+    _ commit: Commit, merging branch: String?
+  ) -> CommitOrigin {
+    let parents: [CommitID] = branch == nil ? ["p1"] : ["p1", "p2"]
+    return CommitOrigin(
+      commit: commit.id, parents: parents,
+      subject: branch.map { "Merge branch '\($0)'" } ?? "Direct")
+  }
+
+  @Test func aCommitAgainstThePolicyIsRefusedWithEveryReason() async throws {
+    var stage = Stage()
+    stage.spec.outreach = OutreachSpec(policy: Self.policy)
+    stage.issue = { key, _ in key == "SHOP-1" ? .open : .closed }
+    let source = stage.source
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      // The first of all can come from no branch.
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+      for (number, branch, words) in [
+        (2, nil, ["was made on main itself", "have it reviewed, and merge it"]),
+        (3, "feature/none", ["is not called as branches are here"]),
+        (4, "fix/SHOP-2", ["issue SHOP-2 is closed", "Open it again"]),
+      ] as [(Int, String?, [String])] {
+        let commit = source.add(number) { Self.origin($0, merging: branch) }
+        try await until("commit \(number) is refused") {
+          try await plane.history(limit: 1).first?.commit == commit.id
+        }
+        let reason = try await plane.receipt(nil).reason ?? ""
+        for word in words { #expect(reason.contains(word), "\(reason)") }
+      }
+      #expect(try await plane.settled("web") == "r-1")
+      _ = source.add(5) { Self.origin($0, merging: "feature/SHOP-1") }
+      try await until("it is live") { try await plane.settled("web") == "r-5" }
+    }
+  }
+
+  @Test func aTrackerThatIsDownIsWaitedFor() async throws {
+    var stage = Stage()
+    stage.spec.outreach = OutreachSpec(policy: Self.policy)
+    let answer = Gate()
+    stage.issue = { _, _ in await answer.isOpen ? .open : .unreachable("it answered 503") }
+    let source = stage.source
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+      _ = source.add(2) { Self.origin($0, merging: "fix/SHOP-9") }
+      try await until("it is shown") {
+        try await plane.status().problems.contains {
+          $0.hasPrefix("policy: commit 22222222") && $0.contains("it answered 503")
+        }
+      }
+      await answer.open()
+      try await until("it is live") { try await plane.settled("web") == "r-2" }
+      try await until("nothing waits") {
+        try await !plane.status().problems.contains { $0.hasPrefix("policy") }
+      }
+    }
+  }
+
+  private actor Gate {
+    private(set) var isOpen = false
+    func open() { isOpen = true }
+  }
+
+  @Test func whoeverSaysThatTheSourceChangedNeedNotWait() async throws {
+    var stage = Stage()
+    stage.pollInterval = .minutes(60)
+    let source = stage.source
+    try await stage.withControlPlane { plane in
+      try await until("the first look") { source.looks >= 1 }
+      _ = source.add(1)
+      await plane.sourceChanged()
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+    }
+  }
+}
