@@ -196,9 +196,9 @@ extension ControlPlane: ControlAPI {
       throw ControlError(
         .notFound, "\(release.id) has no service \(controller.key.service)")
     }
-    guard try await world.releases.verify(release) else {
+    if let objection = try await world.objection(to: release, catalogue) {
       throw ControlError(
-        .refused, "the files of \(release.id) are not those that were built",
+        .refused, objection,
         nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older`"
       )
     }

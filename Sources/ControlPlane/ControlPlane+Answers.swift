@@ -134,6 +134,11 @@ extension ControlPlane {
     _ record: ReleaseCatalogue.Record, _ answers: [Explanation.Answer], isLive: Bool, wasLive: Bool
   ) -> String {
     let short = record.acceptance.commit.id.short
+    if record.status.state == .refused, record.gates?.failing.isEmpty == false,
+      let reason = record.status.reason
+    {
+      return "\(short) is not live: \(reason)."
+    }
     if let failed = answers.first(where: { $0.result == .fail }) {
       return "\(short) is not live, because of \(failed.question): \(failed.why)"
     }

@@ -1,5 +1,6 @@
 public import Evidence
 public import Ports
+import SegueModel
 
 /// Where the control plane has evidence from, and where it keeps it.
 public struct EvidenceDesk: Sendable {
@@ -20,5 +21,20 @@ public struct EvidenceDesk: Sendable {
     self.advisories = advisories
     self.readWaivers = readWaivers
     self.readQuarantines = readQuarantines
+  }
+}
+
+extension Dependencies {
+  /// Why a release must not be rolled out: its files, or the paper that says how it came to be, are not
+  /// what they were. `nil` when nothing is wrong with it.
+  func objection(
+    to release: Release, _ catalogue: ReleaseCatalogue
+  ) async throws(PortError) -> String? {
+    guard try await releases.verify(release) else {
+      return "the files of \(release.id) are not those that were built"
+    }
+    // A release of a time before there were papers has none.
+    guard catalogue.record(of: release.id)?.signedBy != nil, let papers else { return nil }
+    return await papers.objection(to: release)
   }
 }

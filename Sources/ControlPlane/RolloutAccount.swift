@@ -56,6 +56,9 @@ struct RolloutAccount {
       previous: "", hash: "")
     if start.kind == .rollback { receipt.kind = start.kind.rawValue }
     receipt.request = start.reason
+    let passed = record.gates?.answers.filter { $0.verdict == .pass }.map(\.gate) ?? []
+    receipt.gates = passed.isEmpty ? nil : passed
+    receipt.signedBy = record.signedBy
     receipt.drained = drained
     receipt.pauses = pauses(until: end.at)
     receipt.migrations = migrations

@@ -42,14 +42,9 @@ extension TargetController {
 
   /// A release whose files are not those that were built is never rolled out.
   private func isSound(_ release: Release, _ order: TargetOrder) async throws(PortError) -> Bool {
-    guard state.begun.isEmpty else { return true }
-    var problem: String?
-    if !(try await world.releases.verify(release)) {
-      problem = "the files of \(release.id) are not those that were built"
-    } else if catalogue.record(of: release.id)?.signedBy != nil, let papers = world.papers {
-      problem = await papers.objection(to: release)
-    }
-    guard let problem else { return true }
+    guard state.begun.isEmpty,
+      let problem = try await world.objection(to: release, catalogue)
+    else { return true }
     let place = release.spec.environments.count > 1 ? " in \(environment)" : ""
     let summary =
       "\(release.commit.short) is not live\(place): \(problem); `segue deploy` builds it again"

@@ -49,6 +49,10 @@ public struct Receipt: Hashable, Codable, Sendable {
   public var kind: String?
   /// Why it was asked for.
   public var request: String?
+  /// The gates that let the commit pass; `nil`: none was asked.
+  public var gates: [String]?
+  /// The key that vouches for how the release came to be; `nil`: none does.
+  public var signedBy: String?
   /// Requests that were held during the rollout; `nil`: none.
   public var held: HeldLine?
   /// Instances whose last request in flight was done before their drain deadline.

@@ -12,6 +12,8 @@ public struct BuildEvidence: EvidenceReader {
 
   private static let diffLimit = 64 << 20
   private static let lockFileLimit = 16 << 20
+  /// Builds whose reports are kept.
+  private static let keptBuilds = 50
 
   public func evidence(
     of run: PipelineRun, comparedWith bases: [CommitID]
@@ -28,7 +30,21 @@ public struct BuildEvidence: EvidenceReader {
         try read(step, of: run, paths, into: &evidence)
       }
       readLockFiles(tracked, of: run, into: &evidence)
+      Self.removeOldReports(beside: run)
       return evidence
+    }
+  }
+
+  /// What reports told is in the history; the reports themselves would fill the disk.
+  private static func removeOldReports(beside run: PipelineRun) {
+    let builds = FileTree.parent(of: FileTree.parent(of: run.logDirectory))
+    let names = FileTree.names(in: FileTree.path(builds, [])) ?? []
+    let kept = names.compactMap { name -> FileTree.Entry? in
+      let relative = name + Array("/\(KeptReports.folder)".utf8)
+      return FileTree.look(at: FileTree.path(builds, relative), relative: relative)
+    }
+    for old in kept.sorted(by: { $0.modified > $1.modified }).dropFirst(keptBuilds) {
+      try? FileTree.remove(FileTree.shown(builds, old.path))
     }
   }
 
@@ -116,13 +132,25 @@ public struct BuildEvidence: EvidenceReader {
     var attempt = TestsGate.Attempt()
     for file in kept.files where file.kind == .junit {
       // Its problems were told when it was collected.
-      guard let bytes = SmallFile.read("\(directory)/\(file.copy)", limit: 256 << 20),
-        let report = try? JUnitReader.read(bytes)
-      else { continue }
-      attempt.cases += report.cases
+      attempt.cases += Self.cases(in: "\(directory)/\(file.copy)")
     }
     attempt.problems = kept.problems.filter { $0.kind == .junit }.map(\.sentence)
     return attempt
+  }
+
+  /// As a stream, because test reports may be large.
+  private static func cases(in path: String) -> [TestCase] {
+    guard let handle = FileHandle(forReadingAtPath: path) else { return [] }
+    defer { try? handle.close() }
+    var reader = JUnitReader()
+    do {
+      while let chunk = try handle.read(upToCount: 1 << 20), !chunk.isEmpty {
+        try reader.feed(chunk)
+      }
+      return try reader.finish().cases
+    } catch {
+      return []
+    }
   }
 
   private func read(

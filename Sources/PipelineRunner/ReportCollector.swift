@@ -198,6 +198,12 @@ struct KeptReports: Sendable, Codable {
 
   /// Where the reports of an attempt are kept; the first is 1.
   static func directory(of step: StepName, attempt: Int, in run: PipelineRun) -> String {
-    "\(FileTree.parent(of: run.logDirectory))/evidence/\(step)/\(attempt)"
+    "\(directory(of: step, in: run))/\(attempt)"
   }
+
+  static func directory(of step: StepName, in run: PipelineRun) -> String {
+    "\(FileTree.parent(of: run.logDirectory))/\(folder)/\(step)"
+  }
+
+  static let folder = "evidence"
 }

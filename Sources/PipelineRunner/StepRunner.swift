@@ -125,6 +125,9 @@ struct StepRunner: Sendable {
     _ secrets: [(name: String, value: Secret)], log: StepLog, masker: SecretMasker
   ) async throws(PortError) -> StepResult {
     let gate = TestsGate(retries: run.spec.gates?.tests?.retries ?? 0)
+    let kept = KeptReports.directory(of: step.name, in: run)
+    // A run that was cut off may have left attempts that this one does not make.
+    try await BlockingWork.run { () throws(PortError) in try FileTree.remove(kept) }
     var attempts: [TestsGate.Attempt] = []
     var failed: Set<String> = []
     while true {

@@ -167,6 +167,8 @@ enum Samples {
     var receipt = receipt()
     receipt.strategy = "canary"
     receipt.request = "the basket is slow"
+    receipt.gates = ["tests", "security"]
+    receipt.signedBy = "0123456789abcdef0123"
     receipt.phases = [
       .init(name: "database: expanding", at: moment(0), took: .seconds(3), detail: "succeeded"),
       .init(name: "5%: starting", at: moment(3), took: .seconds(4)),

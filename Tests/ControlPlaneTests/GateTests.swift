@@ -3,6 +3,7 @@ import ControlProtocol
 import Evidence
 import Ports
 import SegueModel
+import Synchronization
 import Testing
 
 /// What the gates make of evidence, and what becomes of the commit.
@@ -120,6 +121,44 @@ import Testing
       ])
       let next = stage.source.add(2)
       #expect(try await plane.fate(of: next.id)?.text.contains("SQL1") == true)
+    }
+  }
+
+  /// The step fails with its test, and counts as passed all the same.
+  @Test(arguments: [(true, "is live"), (false, "1 of 1 test failed: lib.adds")])
+  func aTestInQuarantineIsExcusedOnlyWhenItIsKnownToBeFlaky(isFlaky: Bool, words: String)
+    async throws
+  {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    evidence.set(Self.sound)
+    let first = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      _ = try await plane.fate(of: first.id)
+      var bad = Self.sound
+      Fault.test.apply(to: &bad)
+      evidence.set(bad)
+      let now = SystemTime().now()
+      let later = Instant(milliseconds: now.milliseconds + 60_000)
+      evidence.set([
+        Quarantine(test: "lib.adds", owner: "ana", issue: "SHOP-1", expires: later)
+      ])
+      var statistics = FlakyModel.Statistics()
+      statistics.add(FlakyModel.Attempts(failures: isFlaky ? 1 : 0, passes: 1))
+      evidence.set(
+        TestRecord(
+          test: "lib.adds", firstSeen: now, firstCommit: first.id, lastSeen: now,
+          lastCommit: first.id, lastSignature: FailureSignature.of("expected 2"),
+          statistics: statistics))
+      let commit = stage.source.add(2)
+      stage.pipeline.failing.withLock { _ = $0.insert(commit.id) }
+      let fate = try await plane.fate(of: commit.id)
+      #expect(fate?.text.contains(words) == true, "\(fate?.text ?? "")")
+      let evidence = try await plane.gates(nil).record.failing.flatMap(\.evidence)
+      #expect(
+        evidence.allSatisfy { $0.contains("it was never seen to fail without cause") },
+        "\(evidence)")
+      #expect(evidence.isEmpty == isFlaky)
     }
   }
 

@@ -223,11 +223,13 @@ import Testing
     var stage = Stage()
     stage.spec.outreach = OutreachSpec(policy: Self.policy)
     stage.issue = { key, _ in key == "SHOP-1" ? .open : .closed }
-    let source = stage.source
+    let (source, journal) = (stage.source, stage.journal)
     _ = source.add(1)
     try await stage.withControlPlane { plane in
       // The first of all can come from no branch.
       try await until("it is live") { try await plane.settled("web") == "r-1" }
+      // Its receipt is written a moment later, and must not come between those that follow.
+      try await until("a receipt") { journal.kinds.contains("receiptIssued") }
       for (number, branch, words) in [
         (2, nil, ["was made on main itself", "have it reviewed, and merge it"]),
         (3, "feature/none", ["is not called as branches are here"]),

@@ -48,6 +48,12 @@ struct ReceiptText: Sendable {
       let strategy = receipt.strategy.map { ", \($0)" } ?? ""
       table.add(Line("release", .dim), Line("\(from)\(to)\(strategy)"))
     }
+    if let gates = receipt.gates {
+      table.add(Line("gates", .dim), Line("passed \(gates.joined(separator: ", "))"))
+    }
+    if let key = receipt.signedBy {
+      table.add(Line("signed", .dim), Line("provenance with the key \(key.prefix(12))"))
+    }
     if let rollout = receipt.rollout { table.add(Line("rollout", .dim), Line("\(rollout)")) }
     let request = receipt.request.map { ": \($0)" } ?? ""
     table.add(Line("by", .dim), Line(receipt.startedBy + request))
