@@ -24,15 +24,18 @@ extension ControlPlane {
 
   /// Of what is live and of what is to be: a host keeps its certificate through a rollback.
   private func certificateWishes() async -> CertificateWishes {
-    var releases: [ReleaseID] = []
+    var releases: Set<ReleaseID> = []
     for target in targets.values {
-      if let order = await target.state.order { releases.append(order.release) }
+      if let order = await target.state.order { releases.insert(order.release) }
     }
     for controller in controllers.values {
-      if let live = await controller.state.live?.id { releases.append(live) }
+      if let live = await controller.state.live?.id { releases.insert(live) }
     }
-    let specs = catalogue.all.compactMap(\.release).filter { releases.contains($0.id) }
-      .map(\.spec)
+    // In an order of its own, so that the same wishes are equal.
+    let specs = releases.sorted { $0.rawValue < $1.rawValue }.compactMap {
+      catalogue.record(of: $0)
+    }
+    .sorted { $0.acceptedAt < $1.acceptedAt }.compactMap(\.release?.spec)
     var wishes = CertificateWishes(authority: specs.last { $0.authority != nil }?.authority)
     wishes.hosts = Set(specs.flatMap(\.automaticHosts)).sorted()
     for file in specs.flatMap(\.certificateFiles) {
