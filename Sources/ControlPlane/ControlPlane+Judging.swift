@@ -72,7 +72,7 @@ extension ControlPlane {
         rollout, after: watch.memory.blocks, answered: Self.answered(report, rollout.from, state))
     }
     let verdict = watch.judge?.sample(report, at: now)
-    judgements[rollout.id] = watch.judge?.line
+    if let line = watch.judge?.line { judgements.keep(line, of: rollout.id) }
     return verdict
   }
 

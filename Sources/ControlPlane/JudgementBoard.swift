@@ -14,26 +14,12 @@ final class JudgementBoard: Sendable {
 
   private let state = Mutex(State())
 
-  subscript(rollout: RolloutID) -> JudgementLine? {
-    get { state.withLock { $0.lines[rollout] } }
-    set {
-      state.withLock { state in
-        if state.lines.updateValue(newValue, forKey: rollout) { state.order.append(rollout) }
-        while state.order.count > Self.limit {
-          state.lines[state.order.removeFirst()] = nil
-        }
-      }
-    }
-  }
-}
+  subscript(rollout: RolloutID) -> JudgementLine? { state.withLock { $0.lines[rollout] } }
 
-extension [RolloutID: JudgementLine] {
-  /// - Returns: whether the key is new.
-  fileprivate mutating func updateValue(_ value: JudgementLine?, forKey key: RolloutID) -> Bool {
-    guard let value else {
-      self[key] = nil
-      return false
+  func keep(_ line: JudgementLine, of rollout: RolloutID) {
+    state.withLock { state in
+      if state.lines.updateValue(line, forKey: rollout) == nil { state.order.append(rollout) }
+      while state.order.count > Self.limit { state.lines[state.order.removeFirst()] = nil }
     }
-    return updateValue(value, forKey: key) == nil
   }
 }
