@@ -25,19 +25,17 @@ extension ClientConnection {
     // A request still on its way when its answer begins may never be read to its end.
     var closes = !keepsAlive || !framer.isComplete || inputEnded || worker.isDraining
     var sent = framing
+    if framing == .chunked || framing == .untilClose, isEventStream(parser, head) { beginLasting() }
     switch framing {
     case .untilClose:
-      if isEventStream(parser, head) { beginLasting() }
       closes = true
       endsByClose = true
     case .chunked where self.parser.minorVersion == 0:
-      if isEventStream(parser, head) { beginLasting() }
       closes = true
       endsByClose = true
       unwrapsChunks = true
       sent = .untilClose
-    case .chunked: if isEventStream(parser, head) { beginLasting() }
-    case .none, .length: break
+    case .none, .length, .chunked: break
     }
     keepsAlive = !closes
     let end: MessageWriter.ResponseEnd =

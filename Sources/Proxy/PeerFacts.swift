@@ -3,8 +3,7 @@ import TrafficRouting
 
 /// What a connection knows of its client, once for all its requests.
 struct PeerFacts {
-  let address: String
-  /// The same, as the access log writes it.
+  /// The literal address, as the access log writes it.
   let octets: [UInt8]
   /// A proxy before this one, whose word about a request is believed.
   let isTrusted: Bool
@@ -15,7 +14,6 @@ struct PeerFacts {
   let forwarded: ByteBuffer
 
   init(address: String, isSecure: Bool, trusted: TrustedPeers) {
-    self.address = address
     octets = Array(address.utf8)
     isTrusted =
       !trusted.isEmpty

@@ -17,16 +17,4 @@ enum DecimalText {
     else { return nil }
     return (isNegative ? -1 : 1) * (whole * 1_000_000 + rest)
   }
-
-  /// The other way: no digit that says nothing.
-  static func text(millionths: Int64) -> String {
-    let magnitude = millionths.magnitude
-    var text = "\(millionths < 0 ? "-" : "")\(magnitude / 1_000_000)"
-    var rest = String(magnitude % 1_000_000)
-    guard rest != "0" else { return text }
-    rest = String(repeating: "0", count: 6 - rest.count) + rest
-    while rest.hasSuffix("0") { rest.removeLast() }
-    text += "." + rest
-    return text
-  }
 }
