@@ -54,6 +54,10 @@ final class TestTime: TimeSource {
 
   func advance(by span: Milliseconds) { ahead.withLock { $0 = $0 + span } }
 
+  /// Never goes back: whoever sleeps until a moment after `instant` would not wake while this is called
+  /// again and again.
+  func advance(to instant: Instant) { advance(by: max(instant - now(), .zero)) }
+
   func now() -> Instant {
     Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000)) + ahead.withLock { $0 }
   }
