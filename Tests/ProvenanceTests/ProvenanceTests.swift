@@ -146,6 +146,50 @@ import Testing
   }
 }
 
+@Suite struct ReleaseNotaryTests {
+  /// A verification before a rollout leaves a summary beside the provenance, which names it by its digest.
+  @Test func whatCameOfAVerificationLiesBesideTheProvenance() async throws {
+    let directory = FileManager.default.temporaryDirectory
+      .appending(path: "segue-notary-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(
+      atPath: directory + "/checkout", withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let key = try SigningKey.open(directory: directory)
+    let builder = "https://deploy.example.org"
+    let notary = ReleaseNotary(key: key, builder: builder, version: "1.0.0")
+    let papers = ReleasePapers(key: key, builder: builder)
+    var release = ProvenanceTests.release
+    release.directory = directory + "/checkout"
+    #expect(await notary.papers(of: release) == [])
+    let run = PipelineRun(
+      id: "p-1",
+      commit: Commit(id: release.commit, subject: "", author: release.author, height: 7),
+      spec: release.spec, directory: release.directory, logDirectory: directory)
+    let moment = Instant(milliseconds: 1_795_521_600_000)
+    _ = try await notary.sign(
+      release, of: run, from: "https://example.org/shop.git", began: moment, ended: moment)
+    for (objection, result) in [
+      ("its files were changed", VerificationSummary.Result.failed), (nil, .passed),
+    ] {
+      try await notary.attest(release, objection: objection, at: moment)
+      let bytes = Array(
+        try Data(contentsOf: URL(filePath: ReleaseNotary.summaryPath(of: release))))
+      let predicate = try papers.verifySummary(bytes, release: release).predicate
+      #expect(predicate.verificationResult == result)
+      #expect(predicate.timeVerified == "2026-11-24T12:00:00Z")
+      #expect(predicate.policy.digest == ["gitCommit": release.commit.rawValue])
+      let provenance = Array(try Data(contentsOf: URL(filePath: ReleaseNotary.path(of: release))))
+      #expect(
+        predicate.inputAttestations.map(\.digest) == [
+          ["sha256": ReleasePapers.digest(provenance)]
+        ])
+    }
+    #expect(
+      await notary.papers(of: release).map { ($0 as NSString).lastPathComponent }
+        == ["provenance.json", "verification.json"])
+  }
+}
+
 @Suite struct SigningKeyTests {
   @Test func isMadeOnceAndOnlyItsOwnerMayReadIt() throws {
     try ProvenanceTests.withPapers { papers, directory in
