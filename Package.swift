@@ -304,8 +304,8 @@ let package = Package(
     .testTarget(
       name: "ControlPlaneTests",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Evidence", "Ports", "ControlPlane", "ControlProtocol",
-        logging,
+        "SegueModel", "RolloutEngine", "Evidence", "ReleaseCalendar", "Ports", "ControlPlane",
+        "ControlProtocol", logging,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -86,7 +86,7 @@ struct SpecBuilder {
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
     let gates = fields["gates"].flatMap { self.gates($0, over: steps) }
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
-    let teams = fields["teams"].map { self.teams($0) } ?? TeamDrafts()
+    let teams = fields["teams"].map { self.teams($0, services) } ?? TeamDrafts()
     let environments = fields["environments"].map { self.environments($0, services, teams) }
     let places = environments ?? [EnvironmentDraft(name: "production")]
     checkRoutes(services, in: places)

@@ -351,6 +351,6 @@ extension SpecKeys {
     sticky, routeCertificate,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
     requestCookie, shadow, recreate, deadlines, analysis, score, metric, limits, migrate,
-    environment, change, approval, team, freeze, milestone,
+    environment, change, approval, team, teamNotify, freeze, milestone,
   ]
 }

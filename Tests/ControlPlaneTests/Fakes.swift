@@ -90,6 +90,8 @@ final class ScriptedSource: Source {
   /// Of commits that only Git knows.
   let otherAuthors = Mutex<[String]>([])
   private let origins = Mutex<[CommitID: CommitOrigin]>([:])
+  /// What came to the deploy branch before any commit that is asked about.
+  let earlierOrigins = Mutex<[CommitOrigin]>([])
   private let seen = Mutex(0)
 
   /// How often somebody asked for the head.
@@ -125,6 +127,7 @@ final class ScriptedSource: Source {
   }
   func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
     origins.withLock { $0[question.commit].map { [$0] } ?? [] }
+      + earlierOrigins.withLock { $0 }
   }
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {}
 }
@@ -341,6 +344,7 @@ struct Stage {
   var spec: ProjectSpec
   var outreach: (any OutreachKeeping)?
   var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
+  var review: (@Sendable (CommitID, String, ForgeSpec) async -> ReviewState)?
   var pollInterval = Milliseconds(10)
   var evidence: ScriptedEvidence?
 
@@ -389,6 +393,7 @@ struct Stage {
       time: time, readSpec: { _ in spec }, logger: logger)
     world.outreach = outreach
     world.issue = issue
+    world.review = review
     world.evidence = evidence?.desk
     world.papers = evidence
     var settings = ControlPlaneSettings(
