@@ -127,8 +127,14 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "OutboundHTTP",
+      dependencies: [
+        "SegueModel", "Ports", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL,
+      ],
+      swiftSettings: strict),
+    .target(
       name: "MetricSources",
-      dependencies: ["SegueModel", "Ports", "CLinux", nioCore, nioHTTP1, nioPosix],
+      dependencies: ["SegueModel", "Ports", "OutboundHTTP", "CLinux", nioHTTP1],
       swiftSettings: strict),
     .target(
       name: "AnalysisImport", dependencies: ["CanaryAnalysis", yams], swiftSettings: strict),
@@ -184,7 +190,7 @@ let package = Package(
         "CLinux", "SpecFile", "SQLiteJournal", "EvidenceStore", "Provenance", "PipelineRunner",
         "ProcessPlatform", "HTTPProbe", "CertificateIssuing", "MetricSources", "Proxy",
         "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
-        "Notifications", "ForgeLink", "WebhookSigning",
+        "Notifications", "ForgeLink", "WebhookSigning", "OutboundHTTP",
         argumentParser, logging, lifecycle, unixSignals,
       ],
       swiftSettings: strict),
@@ -301,8 +307,8 @@ let package = Package(
     .testTarget(
       name: "ControlPlaneTests",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Evidence", "Ports", "ControlPlane", "ControlProtocol",
-        logging,
+        "SegueModel", "RolloutEngine", "Evidence", "ReleaseCalendar", "Ports", "ControlPlane",
+        "ControlProtocol", logging,
       ],
       swiftSettings: strict),
     .testTarget(
@@ -319,8 +325,16 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "OutboundHTTPTests",
+      dependencies: [
+        "SegueModel", "Ports", "OutboundHTTP", nioCore, nioHTTP1, nioPosix, nioSSL,
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "MetricSourcesTests",
-      dependencies: ["SegueModel", "Ports", "MetricSources", nioCore, nioHTTP1, nioPosix],
+      dependencies: [
+        "SegueModel", "Ports", "OutboundHTTP", "MetricSources", nioCore, nioHTTP1, nioPosix,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "AnalysisImportTests", dependencies: ["CanaryAnalysis", "AnalysisImport"],

@@ -17,8 +17,6 @@ struct AdvisoryMemory {
 
 /// A release can become vulnerable without anybody having changed it.
 extension ControlPlane {
-  private static let components = "components of "
-
   /// Matches what is live whenever the advisories, or what is live, have changed.
   func watchAdvisories() async {
     guard let desk = world.evidence else { return }
@@ -46,7 +44,7 @@ extension ControlPlane {
       stamps[directory] = try await desk.advisories.stamp(of: directory)
     }
     guard stamps != memory.stamps || Set(live.keys) != memory.live else { return }
-    var found: [String: String] = [:]
+    var found: [DriftEvent] = []
     for (id, places) in live.sorted(by: { $0.key < $1.key }) {
       guard let security = security(of: id), let directory = security.advisories,
         let release = catalogue.record(of: id)?.release,
@@ -58,14 +56,14 @@ extension ControlPlane {
       gate.statements += await statements(of: release, security)
       let index = try await desk.advisories.advisories(in: directory)
       let one = LiveComponents(
-        release: id.rawValue, places: places, people: [], components: components)
+        release: id.rawValue, places: places.map { "\($0)" },
+        people: Self.people(for: release, places), components: components)
       for incident in index.rematch([one], gate: gate, at: world.time.now()) {
-        found[Self.components + incident.release] =
-          "live in \(places.joined(separator: ", ")), and an advisory is about it: "
-          + Self.sentence(incident)
+        found.append(
+          .advisoryMatched(release: id, places: places, what: Self.sentence(incident)))
       }
     }
-    try await drift.settle(Self.components, found)
+    try await drift.settle(DriftEvent.components, found)
     driftMemory.problems = await drift.open
     memory = AdvisoryMemory(stamps: stamps, live: Set(live.keys), kept: memory.kept)
   }
@@ -83,12 +81,21 @@ extension ControlPlane {
   }
 
   /// Where each release is live.
-  private func liveReleases() async -> [ReleaseID: [String]] {
-    var live: [ReleaseID: [String]] = [:]
+  private func liveReleases() async -> [ReleaseID: [ServiceKey]] {
+    var live: [ReleaseID: [ServiceKey]] = [:]
     for (key, controller) in controllers.sorted(by: { $0.key < $1.key }) {
-      if let id = await controller.state.live?.id { live[id, default: []].append("\(key)") }
+      if let id = await controller.state.live?.id { live[id, default: []].append(key) }
     }
     return live
+  }
+
+  /// Who should look: whoever wrote the release's commit, and the teams whose services it is live in.
+  private static func people(for release: Release, _ places: [ServiceKey]) -> [String] {
+    let teams = (release.spec.people?.teams ?? []).filter { team in
+      team.services?.contains { name in places.contains { $0.service == name } } ?? false
+    }
+    return [release.author]
+      + teams.map { "\($0.members.map(\.rawValue).joined(separator: ", ")) of the team \($0.name)" }
   }
 
   private func security(of release: ReleaseID) -> SecurityGateSpec? {
@@ -126,6 +133,8 @@ extension ControlPlane {
       return "\(finding.id) in \(finding.place) (\(fix))"
     }
     let more = incident.findings.count - shown
-    return findings.joined(separator: "; ") + (more > 0 ? "; and \(more) more" : "")
+    return "live in \(incident.places.joined(separator: ", ")), and an advisory is about it: "
+      + findings.joined(separator: "; ") + (more > 0 ? "; and \(more) more" : "")
+      + ". It concerns \(incident.people.joined(separator: "; "))"
   }
 }

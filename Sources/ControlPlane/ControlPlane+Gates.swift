@@ -17,29 +17,59 @@ extension ControlPlane {
         nextStep: "`segue history` lists those that there are")
     }
     let commit = record.acceptance.commit
-    guard let gates = record.gates else {
-      if record.status.state == .running {
-        throw ControlError(
-          .refused, "\(commit.id.short) is in the pipeline: its gates are asked when it has ended",
-          nextStep: "`segue watch` shows how far it is")
-      }
+    if record.gates == nil, record.status.state == .running {
       throw ControlError(
-        .notFound, "no gate was asked about \(commit.id.short)",
-        nextStep: "Promise reports under a step, and name `gates` in segue.yaml")
+        .refused, "\(commit.id.short) is in the pipeline: its gates are asked when it has ended",
+        nextStep: "`segue watch` shows how far it is")
     }
+    var gates = record.gates ?? GateRecord()
+    let isComplete = record.spec != nil || record.gates == nil
+    if !isComplete { gates.answers.append(.stepsWereNotRun(commit.id)) }
+    let starts = await startResults(record)
+    let isHeld = starts.contains { $0.verdict != .pass }
     return GateReply(
-      commit: commit, passes: record.status.state != .refused && gates.failing.isEmpty,
-      verdict: verdict(record, gates), record: gates)
+      commit: commit,
+      passes: record.status.state != .refused && gates.failing.isEmpty && !isHeld,
+      verdict: verdict(record, gates, starts), record: gates,
+      starts: starts.isEmpty ? nil : starts, isComplete: isComplete)
   }
 
-  private func verdict(_ record: ReleaseCatalogue.Record, _ gates: GateRecord) -> String {
+  private func verdict(
+    _ record: ReleaseCatalogue.Record, _ gates: GateRecord, _ starts: [GateResult]
+  ) -> String {
     let short = record.acceptance.commit.id.short
-    let failing = gates.failing.map(\.gate)
-    if !failing.isEmpty { return "\(short) is stopped by \(failing.joined(separator: ", "))." }
+    let stops = (gates.failing + starts.filter { $0.verdict != .pass }).map(\.gate)
+    if !stops.isEmpty { return "\(short) is stopped by \(stops.joined(separator: ", "))." }
     if let reason = record.status.reason {
       return "No gate stops \(short), but it is no release: \(reason)."
     }
     return "Nothing stops \(short)."
+  }
+
+  /// What calendar and people say to a commit that has not begun anywhere.
+  private func startResults(_ record: ReleaseCatalogue.Record) async -> [GateResult] {
+    guard let release = record.release ?? prospect(record) else { return [] }
+    var results: [GateResult] = []
+    for environment in release.spec.environments.map(\.name) {
+      for service in release.spec.services {
+        let key = ServiceKey(environment: environment, service: service.name)
+        if await standing(of: release, at: key).hasBegun { return [] }
+      }
+      results += await startAnswers(of: release, in: environment, hasBegun: false)
+        .map(GateResult.init)
+    }
+    return results
+  }
+
+  /// A commit that is no release, as the release that it would be; `nil` when it is not known how it is
+  /// to be deployed.
+  func prospect(_ record: ReleaseCatalogue.Record) -> Release? {
+    guard let spec = record.spec ?? catalogue.newestRelease?.spec else { return nil }
+    let commit = record.acceptance.commit
+    return Release(
+      id: ReleaseID(commit.id.short), commit: commit.id, pipeline: record.acceptance.pipeline,
+      subject: commit.subject, author: commit.author, height: commit.height, directory: "",
+      digest: "", spec: spec, builtAt: record.acceptedAt)
   }
 
   // MARK: Tests
@@ -94,6 +124,30 @@ extension ControlPlane {
   }
 }
 
+extension GateResult {
+  /// Nothing of a commit that the policy refuses is run.
+  static func stepsWereNotRun(_ commit: CommitID) -> GateResult {
+    GateResult(
+      gate: "pipeline", verdict: .wait,
+      reason: "its steps were not run, because the policy refused it before, so no report could be "
+        + "asked",
+      remedies: ["To run them all the same and deploy nothing: segue gate --commit \(commit.short)"]
+    )
+  }
+
+  init(_ answer: Explanation.Answer) {
+    let verdict: Verdict =
+      switch answer.result {
+      case .pass: .pass
+      case .fail: .fail
+      case .wait, .unknown: .wait
+      }
+    self.init(
+      gate: answer.question, verdict: verdict, reason: answer.why, evidence: answer.evidence,
+      remedies: answer.remedies)
+  }
+}
+
 extension TestStanding {
   init(_ judged: JudgedTest) {
     let record = judged.record
@@ -145,11 +199,12 @@ extension Explanation.Answer {
       remedies: gate.verdict == .pass ? [] : gate.remedies)
   }
 
-  init(_ release: Release, objection: String?) {
+  init(_ release: Release, objection: String?, papers: [String]) {
     self.init(
       question: "provenance", result: objection == nil ? .pass : .fail,
       why: objection.map { $0.asSentence }
         ?? "How \(release.id) came to be is signed, and nothing was changed since.",
+      evidence: papers,
       remedies: objection == nil ? [] : ["Build the commit again: `segue deploy`"])
   }
 }

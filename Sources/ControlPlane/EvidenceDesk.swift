@@ -48,4 +48,12 @@ extension Dependencies {
     guard catalogue.record(of: release.id)?.signedBy != nil, let papers else { return nil }
     return await papers.objection(to: release)
   }
+
+  /// Has it signed that a release was verified before its rollout, and what came of it.
+  func attest(
+    _ release: Release, objection: String? = nil, _ catalogue: ReleaseCatalogue
+  ) async throws(PortError) {
+    guard catalogue.record(of: release.id)?.signedBy != nil, let papers else { return }
+    try await papers.attest(release, objection: objection, at: time.now())
+  }
 }

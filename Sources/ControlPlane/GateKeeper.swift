@@ -9,6 +9,8 @@ struct GateKeeper: Sendable {
   let world: Dependencies
   let desk: EvidenceDesk
   let run: PipelineRun
+  /// Whether the history learns from it: not from a commit that somebody only asks about.
+  var remembers = true
 
   /// What was decided, and what a release made of the commit consists of.
   struct Judgement: Sendable {
@@ -29,7 +31,7 @@ struct GateKeeper: Sendable {
     await readFiles(&gates, base: evidence.base)
     await remember(&gates, evidence)
     let report = gates.report(evidence, at: world.time.now())
-    await keep(evidence, findings: gates.findings(in: evidence))
+    if remembers { await keep(evidence, findings: gates.findings(in: evidence)) }
     return Judgement(
       record: GateRecord(answers: report.answers.map(GateResult.init), base: evidence.base),
       components: evidence.components)

@@ -4,7 +4,8 @@ public import SegueModel
 /// HTTP on a Unix socket; `ControlClient` implements it over that socket; tests call it directly.
 public protocol ControlAPI: Sendable {
   func status() async throws -> StatusReply
-  /// Builds (if need be) and rolls out a commit. Returns as soon as it is recorded.
+  /// Builds (if need be) and rolls out a commit, or only asks what would stop it. Returns as soon as it
+  /// is recorded.
   func deploy(_ request: DeployRequest) async throws -> DeployReply
   func rollback(_ request: RollbackRequest) async throws -> RolloutReply
   func abort(_ request: AbortRequest) async throws -> RolloutReply
@@ -97,16 +98,19 @@ public struct DeployRequest: Hashable, Codable, Sendable {
   public var again: Bool
   /// Why it may start in spite of windows and freezes; `nil`: it may not.
   public var override: String?
+  /// `true`: run the steps and ask the gates, and deploy nothing.
+  public var asks: Bool?
   public var who: String
 
   public init(
     revision: String? = nil, allowOlder: Bool = false, again: Bool = false,
-    override: String? = nil, who: String
+    override: String? = nil, asks: Bool? = nil, who: String
   ) {
     self.revision = revision
     self.allowOlder = allowOlder
     self.again = again
     self.override = override
+    self.asks = asks
     self.who = who
   }
 }

@@ -96,7 +96,7 @@ struct SpecBuilder {
     let gates = fields["gates"].flatMap { self.gates($0, over: steps) }
     checkAsked(of: gates)
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
-    let teams = fields["teams"].map { self.teams($0) } ?? TeamDrafts()
+    let teams = fields["teams"].map { self.teams($0, services) } ?? TeamDrafts()
     let environments = fields["environments"].map { self.environments($0, services, teams) }
     let places = environments ?? [EnvironmentDraft(name: "production")]
     checkRoutes(services, in: places)

@@ -351,7 +351,7 @@ extension SpecKeys {
     notify, notifyWebhook, notifyEvents, notifyMail, policy, tracker, forge, service, listen, route,
     sticky, routeCertificate,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
-    requestCookie, shadow, recreate, deadlines, analysis, metric, limits, migrate, environment,
-    change, approval, team, freeze, milestone,
+    requestCookie, shadow, recreate, deadlines, analysis, score, metric, limits, migrate,
+    environment, change, approval, team, teamNotify, freeze, milestone,
   ]
 }

@@ -78,7 +78,12 @@ enum Samples {
         GateResult(
           gate: "security", verdict: .wait, reason: "step scan did not run, so nothing is known",
           warnings: ["the waiver of CVE-2030-1 ends in 3 days; ana has it"]),
-      ], base: "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d"))
+      ], base: "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d"),
+    starts: [
+      GateResult(
+        gate: "approval production", verdict: .wait,
+        reason: "1a2b3c4d5e6f waits for mo. One of them runs: segue approve 1a2b3c4d5e6f")
+    ])
 
   static let tests = [
     TestStanding(
@@ -197,6 +202,14 @@ enum Samples {
     receipt.request = "the basket is slow"
     receipt.gates = ["tests", "security"]
     receipt.signedBy = "0123456789abcdef0123"
+    receipt.papers = ["/state/builds/1/provenance.json", "/state/builds/1/verification.json"]
+    receipt.words = [
+      .init(
+        by: "li", kind: .approval, gate: "approval production", at: moment(-60), reason: "fine"),
+      .init(
+        by: "ana", kind: .override, gate: "calendar production", at: moment(-30),
+        reason: "the shop is down"),
+    ]
     receipt.phases = [
       .init(name: "database: expanding", at: moment(0), took: .seconds(3), detail: "succeeded"),
       .init(name: "5%: starting", at: moment(3), took: .seconds(4)),

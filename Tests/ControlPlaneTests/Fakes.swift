@@ -90,6 +90,8 @@ final class ScriptedSource: Source {
   /// Of commits that only Git knows.
   let otherAuthors = Mutex<[String]>([])
   private let origins = Mutex<[CommitID: CommitOrigin]>([:])
+  /// What came to the deploy branch before any commit that is asked about.
+  let earlierOrigins = Mutex<[CommitOrigin]>([])
   private let seen = Mutex(0)
   private let files = Mutex<[String: [UInt8]]>([:])
 
@@ -129,6 +131,7 @@ final class ScriptedSource: Source {
   }
   func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
     origins.withLock { $0[question.commit].map { [$0] } ?? [] }
+      + earlierOrigins.withLock { $0 }
   }
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {}
 }
@@ -347,6 +350,7 @@ struct Stage {
   var spec: ProjectSpec
   var outreach: (any OutreachKeeping)?
   var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
+  var review: (@Sendable (CommitID, String, ForgeSpec) async -> ReviewState)?
   var pollInterval = Milliseconds(10)
   var evidence: ScriptedEvidence?
 
@@ -380,7 +384,9 @@ struct Stage {
     ServiceSpec(
       name: name, run: "serve", instances: instances, needs: needs,
       health: HealthSpec(path: "/up", interval: Milliseconds(5), warmUp: warmUp),
-      deadlines: DeadlineSpec(ready: ready), migrate: migrate, isIndependent: independent)
+      // No deadline passes because the machine is busy; who wants one to pass says so by `ready`.
+      deadlines: DeadlineSpec(ready: ready, acknowledge: .seconds(60)), migrate: migrate,
+      isIndependent: independent)
   }
 
   func makeControlPlane() -> ControlPlane {
@@ -393,6 +399,7 @@ struct Stage {
       time: time, readSpec: { _ in spec }, logger: logger)
     world.outreach = outreach
     world.issue = issue
+    world.review = review
     world.evidence = evidence?.desk
     world.papers = evidence
     var settings = ControlPlaneSettings(
@@ -416,7 +423,14 @@ struct Stage {
         try await plane.run()
         return nil
       }
-      group.addTask { try await body(plane) }
+      group.addTask {
+        do {
+          return try await body(plane)
+        } catch let timeout as Timeout {
+          // Whoever waited in vain wants to know how far it came.
+          throw Timeout(what: timeout.what + "; recorded: \(journal.kinds)")
+        }
+      }
       defer { group.cancelAll() }
       while let next = try await group.next() {
         if let next { return next }
@@ -460,7 +474,7 @@ extension ControlPlane {
 
 /// Asks again until the condition holds.
 func until(_ what: String, _ condition: () async throws -> Bool) async throws {
-  let end = ContinuousClock.now + .seconds(30)
+  let end = ContinuousClock.now + .seconds(60)
   while try await !condition() {
     guard ContinuousClock.now < end else { throw Timeout(what: what) }
     try await Task.sleep(for: .milliseconds(2))

@@ -8,7 +8,7 @@ import Testing
 
 /// What the gates make of evidence, and what becomes of the commit.
 @Suite struct GateTests {
-  private static func stage() -> Stage {
+  static func stage() -> Stage {
     var stage = Stage()
     stage.evidence = ScriptedEvidence()
     stage.spec.pipeline[0].reports = ReportSpec(
@@ -26,7 +26,7 @@ import Testing
       message: status == .failed ? "expected 2" : "")
   }
 
-  private static let sound: CommitEvidence = {
+  static let sound: CommitEvidence = {
     var evidence = CommitEvidence()
     evidence.tests["test"] = [TestsGate.Attempt(cases: [test("adds", .passed)])]
     evidence.coverage = CoverageReport(files: ["a": .init(hits: [1: 1, 2: 1])])
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  private static let malicious = try? Advisory.read(
+  static let malicious = try? Advisory.read(
     Array(
       #"{"id":"MAL-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":"#.utf8)
       + Array(#"{"ecosystem":"npm","name":"left"},"versions":["1.0"]}]}"#.utf8))
@@ -179,7 +179,22 @@ import Testing
             && $0.contains("live in production/web")
         }
       }
-      #expect(try await plane.feedItems("drift").count == 1)
+      #expect(try await plane.feedItems("advisoryMatched").count == 1)
+    }
+  }
+
+  /// The paper is signed before the first service begins, and the receipt and the explanation say where.
+  @Test func whatWasVerifiedBeforeARolloutIsSigned() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    evidence.set(Self.sound)
+    _ = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("a receipt") { try await !plane.history(limit: 1).isEmpty }
+      #expect(evidence.attested == ["r-1 passed"])
+      #expect(try await plane.receipt(nil).papers == ["/papers/r-1"])
+      let answer = try await plane.explain(nil).answers.first { $0.question == "provenance" }
+      #expect(answer?.evidence == ["/papers/r-1"])
     }
   }
 
@@ -191,6 +206,7 @@ import Testing
       let fate = try await plane.fate(of: commit.id)
       #expect(fate?.text.contains("is live") == true)
       await #expect(throws: ControlError.self) { try await plane.gates(nil) }
+      #expect(try await plane.gates(commit.id.rawValue).verdict == "Nothing stops 111111111111.")
     }
     #expect(!stage.journal.kinds.contains("gatesJudged"))
   }
@@ -206,6 +222,7 @@ import Testing
       #expect(
         fate?.text.contains("is not live: the provenance of the release was changed") == true)
       #expect(stage.platform.running.isEmpty)
+      #expect(evidence.attested == ["r-1 the provenance of the release was changed"])
       let answers = try await plane.explain(nil).answers
       #expect(answers.first { $0.question == "provenance" }?.result == .fail)
     }

@@ -20,6 +20,7 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
     var objection: String?
     var durations = DurationHistory()
     var kept: Set<ReleaseID> = []
+    var attested: [String] = []
   }
   private let storage = Mutex(Storage())
 
@@ -115,4 +116,12 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
     _ release: Release, of run: PipelineRun, from source: String, began: Instant, ended: Instant
   ) async throws(PortError) -> String { "key" }
   func objection(to release: Release) async -> String? { storage.withLock { $0.objection } }
+  func attest(
+    _ release: Release, objection: String?, at now: Instant
+  ) async throws(PortError) {
+    storage.withLock { $0.attested.append("\(release.id) \(objection ?? "passed")") }
+  }
+  func papers(of release: Release) async -> [String] { ["/papers/\(release.id)"] }
+  /// Releases that were verified before a rollout, and what came of it.
+  var attested: [String] { storage.withLock { $0.attested } }
 }

@@ -6,7 +6,7 @@ import Testing
 /// Commits that are judged by what their steps tell; everything real.
 @Suite(.serialized) struct GateTests {
   /// An application whose pipeline writes whatever reports the commit holds.
-  private static func app(_ reports: [String: String] = [:]) -> [String: String] {
+  static func app(_ reports: [String: String] = [:]) -> [String: String] {
     var files = CommitToLiveTests.app(version: "1")
     files["segue.yaml"] = """
       version: 1
@@ -72,9 +72,9 @@ import Testing
     var words: [String]
   }
 
-  private static let badTest = ["given/tests.xml": tests(failing: true)]
-  private static let badScan = ["given/scan.sarif": scan(finding: true)]
-  private static let badCoverage = [
+  static let badTest = ["given/tests.xml": tests(failing: true)]
+  static let badScan = ["given/scan.sarif": scan(finding: true)]
+  static let badCoverage = [
     "given/lcov.info": coverage(second: 0), "lib.py": "one = 1\ntwo = 3\n",
   ]
 

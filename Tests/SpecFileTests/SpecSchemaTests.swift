@@ -86,12 +86,14 @@ import Testing
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
     case "metric": service["analysis"] = "{ metrics: { queue: \(metric(name, value)) } }"
+    case "score": service["analysis"] = "{ score: { \(entry) } }"
     case "gates": root["gates"] = "{ \(entry) }"
     case "gates-tests", "gates-coverage", "gates-security":
       root["gates"] = "{ \(id.dropFirst("gates-".count)): { \(entry) } }"
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
-    case "notify", "notify-webhook", "notify-events", "notify-mail", "policy", "tracker", "forge":
+    case "notify", "team-notify", "notify-webhook", "notify-events", "notify-mail", "policy",
+      "tracker", "forge":
       outreach(id, name, entry, &root)
     case "acme": root["tls"] = "{ acme: \(flow(["agree-to-terms": "true"], entry)) }"
     case "route" where name == "tls":
@@ -104,7 +106,8 @@ import Testing
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
       root["environments"] = "{ \(staging), production: { \(after) } }"
-    case "team": root["teams"] = "{ product: { \(entry) } }"
+    case "team":
+      root["teams"] = "{ product: \(flow(["members": "[ana, li]"], entry)) }"
     case "freeze":
       let freeze = flow(["when": "2026-12-24 UTC", "reason": "rest"], entry)
       root["freezes"] = "{ holidays: \(freeze) }"
@@ -172,6 +175,10 @@ import Testing
       let isReceiver = ["slack", "webhook", "cdevents", "email"].contains(name)
       if name == "teams" { root["teams"] = "{ product: { members: [ana, li] } }" }
       root["notify"] = "{ ops: \(flow(isReceiver ? [:] : ["slack": "CHAT"], entry)) }"
+    case "team-notify":
+      let isReceiver = ["slack", "webhook", "cdevents", "email"].contains(name)
+      let channel = flow(isReceiver ? [:] : ["slack": "CHAT"], entry)
+      root["teams"] = "{ product: { members: [ana, li], notify: \(channel) } }"
     case "notify-webhook":
       root["notify"] = "{ ops: { webhook: \(flow(["address": "A", "key": "B"], entry)) } }"
     case "notify-events": root["notify"] = "{ ops: { cdevents: { \(entry) } } }"

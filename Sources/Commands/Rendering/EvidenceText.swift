@@ -15,7 +15,7 @@ struct EvidenceText: Sendable {
       ),
       "", Line(reply.verdict, .bold), "",
     ]
-    for answer in reply.record.answers {
+    for answer in reply.record.answers + (reply.starts ?? []) {
       let sign =
         switch answer.verdict {
         case .pass: Line(glyphs.passed, .green)

@@ -6,24 +6,29 @@ internal import SegueModel
 struct GateCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "gate",
-    abstract: "Say what the gates answered about a commit. Nothing is deployed.",
+    abstract: "Say what stops a commit, and what does not. Nothing is deployed.",
     discussion: """
-      Exits with 1 when something stops the commit.
+      Names everything at once: policy, tests, coverage, security, windows and freezes, approvals. The \
+      steps of a commit that is named and was not run yet are run for that. Exits with 1 when something \
+      stops the commit.
 
       EXAMPLES:
         segue gate                       about the newest commit that was judged
-        segue gate --commit 1a2b3c4d
+        segue gate --commit 1a2b3c4d     a commit, tag or branch, also one that nobody deploys
         segue gate --json | jq -r '.record.answers[] | select(.verdict == "fail") | .gate'
       """)
 
   @OptionGroup var common: CommonOptions
   @Option(help: "A commit or a release; a part of it is enough. Default: the newest one judged.")
   var commit: String?
+  @Flag(help: "Only what is known already: run nothing.")
+  var known = false
 
   func run(in context: Context) async throws -> ExitStatus {
     let console = context.console(common)
-    return try await context.withAPI(common) { [json = common.json, commit] api in
-      let reply = try await api.gates(commit)
+    return try await context.withAPI(common) { [json = common.json, known, commit] api in
+      let reply = try await Self.answer(
+        api, commit, known: known, show: json ? nil : console, context)
       if json {
         try await console.print(JSONText.document(reply))
       } else {
@@ -31,6 +36,30 @@ struct GateCommand: Verb {
       }
       return reply.passes ? .success : .negative
     }
+  }
+
+  /// What is known of a commit; what is not known yet is asked first.
+  private static func answer(
+    _ api: any ControlAPI, _ commit: String?, known: Bool, show console: Console?,
+    _ context: Context
+  ) async throws -> GateReply {
+    do {
+      let reply = try await api.gates(commit)
+      if known || commit == nil || reply.isComplete != false { return reply }
+    } catch let error as ControlError where error.kind == .notFound && commit != nil && !known {
+      // Nobody has judged it yet.
+    }
+    let asked = try await api.deploy(
+      DeployRequest(revision: commit, asks: true, who: context.who))
+    let show: any Show = console.map { PlainShow(console: $0) } ?? SilentShow()
+    try await console?.printWhole([Line(asked.message)])
+    let follower = Follower(api: api, show: show, interrupts: context.interrupts())
+    if case .interrupted = try await follower.follow(.commit(asked.commit), after: asked.sequence) {
+      throw ControlError(
+        .refused, "the answer was not waited for; the steps go on",
+        nextStep: "Ask again: segue gate --commit \(asked.commit.short)")
+    }
+    return try await api.gates(asked.commit.rawValue)
   }
 }
 
