@@ -89,6 +89,7 @@ import Testing
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
     case "metric": service["analysis"] = "{ metrics: { queue: \(metric(name, value)) } }"
+    case "score": service["analysis"] = "{ score: { \(entry) } }"
     case "gates": root["gates"] = "{ \(entry) }"
     case "gates-tests", "gates-coverage", "gates-security":
       root["gates"] = "{ \(id.dropFirst("gates-".count)): { \(entry) } }"
