@@ -62,8 +62,10 @@ final class PolicyDesk: Sendable {
     guard var matter = try await matter(commit, own) else { return [] }
     if !isPatient, try await isAside(commit, matter) { matter.goAside() }
     defer { waiting.withLock { $0 = nil } }
+    let began = world.time.now()
     while true {
-      let (violations, facts) = await judge(matter)
+      let isSettled = !isPatient || world.time.now() - began >= Self.settling
+      let (violations, facts) = await judge(matter, believesNone: isSettled)
       let firm = violations.filter { !$0.rule.isUnknown }
       guard isPatient, firm.isEmpty, let unknown = violations.first else {
         return violations.isEmpty
@@ -76,6 +78,10 @@ final class PolicyDesk: Sendable {
       guard await isWanted() else { throw CancellationError() }
     }
   }
+
+  /// A push may be seen before the forge knows itself that it has merged a request: that it knows none is
+  /// believed only after so long.
+  static let settling = Milliseconds.seconds(10)
 
   private static let passing = "the commit comes to the deploy branch as the policy wants it"
 
@@ -111,8 +117,15 @@ final class PolicyDesk: Sendable {
   }
 
   /// - Returns: what is against it, and what speaks for it, one sentence for each commit.
-  private func judge(_ matter: Case) async -> ([PolicyViolation], [String]) {
-    let reviews = await reviews(matter)
+  private func judge(
+    _ matter: Case, believesNone: Bool
+  ) async -> ([PolicyViolation], [String]) {
+    var reviews = await reviews(matter)
+    if !believesNone {
+      reviews = reviews.mapValues { state in
+        state == .none ? .unreachable("it knows no request of it yet") : state
+      }
+    }
     let keys = matter.rules.issues(of: matter.origins, reviews: reviews)
     let issues = await ask(keys, matter.policy.issues)
     let violations =
