@@ -11,6 +11,8 @@ struct AdvisoryMemory {
   var stamps: [String: String] = [:]
   /// What was live at the last look.
   var live: Set<ReleaseID> = []
+  /// When the history was last told what is live.
+  var kept: Instant?
 }
 
 /// A release can become vulnerable without anybody having changed it.
@@ -35,6 +37,7 @@ extension ControlPlane {
     _ desk: EvidenceDesk, _ memory: inout AdvisoryMemory
   ) async throws(PortError) {
     let live = await liveReleases()
+    try await keepLive(Array(live.keys), desk, &memory)
     var stamps: [String: String] = [:]
     for release in live.keys {
       guard let directory = security(of: release)?.advisories else { continue }
@@ -50,6 +53,7 @@ extension ControlPlane {
       var gate = SecurityGate(
         level: Severity(security.block), statements: components.statements)
       gate.waivers = await waivers(of: release, security, desk)
+      gate.statements += await statements(of: release, security)
       let index = try await desk.advisories.advisories(in: directory)
       let one = LiveComponents(
         release: id.rawValue, places: places.map { "\($0)" },
@@ -61,7 +65,19 @@ extension ControlPlane {
     }
     try await drift.settle(DriftEvent.components, found)
     driftMemory.problems = await drift.open
-    memory = AdvisoryMemory(stamps: stamps, live: Set(live.keys))
+    memory = AdvisoryMemory(stamps: stamps, live: Set(live.keys), kept: memory.kept)
+  }
+
+  private static let keepInterval = Milliseconds(24 * 3_600_000)
+
+  /// What is live stays known however old it is. Told once a day, and whenever something goes live.
+  private func keepLive(
+    _ live: [ReleaseID], _ desk: EvidenceDesk, _ memory: inout AdvisoryMemory
+  ) async throws(PortError) {
+    let now = world.time.now()
+    if let kept = memory.kept, now - kept < Self.keepInterval, Set(live) == memory.live { return }
+    try await desk.history.keep(live.sorted(), at: now)
+    memory.kept = now
   }
 
   /// Where each release is live.
@@ -94,6 +110,20 @@ extension ControlPlane {
       let bytes = try? await world.source.file(path, at: release.commit, limit: 256 * 1_024)
     else { return [] }
     return (try? desk.readWaivers(bytes, path)) ?? []
+  }
+
+  /// The statements that the release came with; those that cannot be read excuse nothing.
+  private func statements(
+    of release: Release, _ security: SecurityGateSpec
+  ) async -> [VulnerabilityStatement] {
+    var statements: [VulnerabilityStatement] = []
+    for path in security.statements {
+      guard
+        let bytes = try? await world.source.file(path, at: release.commit, limit: 256 * 1_024)
+      else { continue }
+      statements += (try? EvidenceDesk.statements(bytes, path)) ?? []
+    }
+    return statements
   }
 
   private static func sentence(_ incident: LiveIncident) -> String {

@@ -76,9 +76,6 @@ extension ControlPlane {
   private static let testsLimit = 1_000
 
   public func tests(_ request: TestsRequest) async throws -> [TestStanding] {
-    guard let desk = world.evidence else {
-      throw ControlError(.refused, "this Segue keeps no history of tests")
-    }
     let question: TestQuestion =
       switch request.question {
       case .flaky: .flaky
@@ -89,9 +86,36 @@ extension ControlPlane {
           since: Instant(milliseconds: world.time.now().milliseconds - Self.newFor.count))
       }
     let limit = min(max(0, request.limit), Self.testsLimit)
+    return try await history { (history) async throws(PortError) in
+      try await history.tests(of: project, question, limit: limit).map(TestStanding.init)
+    }
+  }
+
+  public func testDurations(_ request: DurationsRequest) async throws -> DurationsReply {
+    let durations = try await history { (history) async throws(PortError) in
+      try await history.durationSeries(of: project, runs: DurationTrend.limit)
+    }
+    let limit = min(max(0, request.limit), Self.testsLimit)
+    return DurationsReply(
+      steps: durations.steps.compactMap { DurationStudy(of: $0).map(DurationStanding.init) },
+      tests: DurationStudy.changes(in: durations.tests, limit: limit).map(DurationStanding.init))
+  }
+
+  public func testTimes() async throws -> TestTimesReply {
+    TestTimesReply(
+      times: try await history { (history) async throws(PortError) in
+        try await history.durations(of: project)
+      })
+  }
+
+  private func history<Answer: Sendable>(
+    _ ask: (any EvidenceHistory) async throws(PortError) -> Answer
+  ) async throws -> Answer {
+    guard let desk = world.evidence else {
+      throw ControlError(.refused, "this Segue keeps no history of tests")
+    }
     do throws(PortError) {
-      return try await desk.history.tests(of: project, question, limit: limit)
-        .map(TestStanding.init)
+      return try await ask(desk.history)
     } catch {
       throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
     }
@@ -137,6 +161,25 @@ extension TestStanding {
       firstSeen: record.firstSeen, firstCommit: record.firstCommit, lastSeen: record.lastSeen,
       meanDuration: record.meanDuration,
       flakiness: Permille(Int((judged.estimate.flakiness * 1_000).rounded())))
+  }
+}
+
+extension DurationStanding {
+  init(_ study: DurationStudy) {
+    func thousandths(_ value: Double) -> Int64 {
+      // A slope is between two durations, which are bounded; this is for what is no number.
+      value.isFinite ? Int64((max(-1e12, min(1e12, value)) * 1_000).rounded()) : 0
+    }
+    self.init(
+      subject: study.subject, runs: study.runs, last: study.last, median: study.median,
+      slope: thousandths(study.slope.slope), slopeLow: thousandths(study.slope.low),
+      slopeHigh: thousandths(study.slope.high),
+      chance: Permille(Int((study.pValue * 1_000).rounded(.up))), isChange: study.isChange,
+      growth: study.growth,
+      jumps: study.jumps.map {
+        Jump(
+          commit: $0.commit, previous: $0.previous, at: $0.at, before: $0.before, after: $0.after)
+      })
   }
 }
 

@@ -22,6 +22,17 @@ public struct EvidenceDesk: Sendable {
     self.readWaivers = readWaivers
     self.readQuarantines = readQuarantines
   }
+
+  /// Reads a file of statements in OpenVEX.
+  static func statements(
+    _ bytes: [UInt8], _ path: String
+  ) throws(PortError) -> [VulnerabilityStatement] {
+    do throws(ReportFailure) {
+      return try VulnerabilityStatement.openVEX(bytes)
+    } catch {
+      throw PortError("\(path) \(error)", fault: .user, retry: .never)
+    }
+  }
 }
 
 extension Dependencies {

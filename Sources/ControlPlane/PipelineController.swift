@@ -373,9 +373,15 @@ actor PipelineController {
       try await appendPatiently([.pipelineStarted(spec: spec)], to: acceptance)
     }
     let base = "\(settings.stateDirectory)/builds/\(acceptance.pipeline)"
-    return PipelineRun(
+    var run = PipelineRun(
       id: acceptance.pipeline, commit: acceptance.commit, spec: spec,
       directory: base + "/checkout", logDirectory: base + "/logs", passed: passed)
+    if let desk = world.evidence {
+      let keeper = GateKeeper(world: world, desk: desk, run: run)
+      run.excused = await keeper.excused(comparedWith: releasedCommits.first)
+      run.testTimes = await keeper.testTimes()
+    }
+    return run
   }
 
   private func observe(_ progress: StepProgress, _ acceptance: CommitAcceptance) async throws {

@@ -29,6 +29,10 @@ public protocol ControlAPI: Sendable {
   func gates(_ subject: String?) async throws -> GateReply
   /// Tests of the project, by what is asked.
   func tests(_ request: TestsRequest) async throws -> [TestStanding]
+  /// What became of the durations of the project's tests.
+  func testDurations(_ request: DurationsRequest) async throws -> DurationsReply
+  /// How long the project's tests take: what they are split by.
+  func testTimes() async throws -> TestTimesReply
   /// Everything that happens, from after `sequence`; with `follow` it does not end. `commit` keeps
   /// only what concerns that commit, and ends when its fate is decided.
   func feed(after sequence: Int64, follow: Bool, commit: CommitID?)

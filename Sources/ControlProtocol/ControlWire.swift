@@ -19,6 +19,8 @@ public enum ControlWire {
     public static let explain = "/v1/explain"
     public static let gates = "/v1/gates"
     public static let tests = "/v1/tests"
+    public static let testDurations = "/v1/test-durations"
+    public static let testTimes = "/v1/test-times"
     public static let feed = "/v1/feed"
     public static let logs = "/v1/logs"
     public static let freeze = "/v1/freeze"

@@ -96,6 +96,34 @@ enum Samples {
       meanDuration: .seconds(3), flakiness: Permille(993)),
   ]
 
+  static let durations = DurationsReply(
+    steps: [
+      DurationStanding(
+        subject: "test", runs: 40, last: .seconds(70), median: .seconds(65), slope: 120_500,
+        slopeLow: 80_000, slopeHigh: 150_000, chance: Permille(1), isChange: true,
+        growth: Milliseconds(4_700), jumps: []),
+      DurationStanding(
+        subject: "lint", runs: 40, last: .seconds(3), median: .seconds(3), slope: -500,
+        slopeLow: -2_000, slopeHigh: 1_000, chance: Permille(412), isChange: false,
+        growth: Milliseconds(-20), jumps: []),
+    ],
+    tests: [
+      DurationStanding(
+        subject: "Basket.add", runs: 40, last: .seconds(2), median: Milliseconds(900),
+        slope: 9_000, slopeLow: 0, slopeHigh: 12_000, chance: Permille(20), isChange: true,
+        growth: Milliseconds(1_500),
+        jumps: [
+          DurationStanding.Jump(
+            commit: commit.id, previous: "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d",
+            at: moment(-900), before: Milliseconds(500), after: .seconds(2))
+        ])
+    ])
+
+  static let times = TestTimesReply(times: [
+    "suite > tests.a.one": .seconds(5), "suite > tests.a.two": .seconds(5),
+    "suite > tests.b.one": .seconds(6), "suite > tests.c.one": .seconds(3),
+  ])
+
   static let runningPipeline = PipelineStatus(
     id: "P1", commit: commit, state: .running, reason: nil, startedAt: moment(-12), endedAt: nil,
     release: nil,

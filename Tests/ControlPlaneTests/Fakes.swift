@@ -93,6 +93,10 @@ final class ScriptedSource: Source {
   /// What came to the deploy branch before any commit that is asked about.
   let earlierOrigins = Mutex<[CommitOrigin]>([])
   private let seen = Mutex(0)
+  private let files = Mutex<[String: [UInt8]]>([:])
+
+  /// Of every commit; any other file is empty.
+  func set(_ bytes: [UInt8], at path: String) { files.withLock { $0[path] = bytes } }
 
   /// How often somebody asked for the head.
   var looks: Int { seen.withLock { $0 } }
@@ -123,7 +127,7 @@ final class ScriptedSource: Source {
     after earlier: CommitID, upTo commit: CommitID, limit: Int
   ) async throws(PortError) -> [String] { otherAuthors.withLock { $0 } }
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
-    []
+    files.withLock { $0[path] ?? [] }
   }
   func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
     origins.withLock { $0[question.commit].map { [$0] } ?? [] }
@@ -137,10 +141,12 @@ final class ScriptedPipeline: PipelineExecutor, ReleaseStore {
   let failing = Mutex<Set<CommitID>>([])
   let changed = Mutex<Set<ReleaseID>>([])
   let removed = Mutex<Set<ReleaseID>>([])
+  let runs = Mutex<[PipelineRun]>([])
 
   func execute(
     _ run: PipelineRun, observe: @escaping @Sendable (StepProgress) async throws -> Void
   ) async throws(PortError) -> PipelineResult {
+    runs.withLock { $0.append(run) }
     let fails = failing.withLock { $0.contains(run.commit.id) }
     let result = StepResult(
       outcome: fails ? .refused("1 of 3 tests failed: a.b") : .passed, took: Milliseconds(1),

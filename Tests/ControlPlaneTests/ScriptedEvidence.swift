@@ -18,6 +18,8 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
     var quarantines: [Quarantine] = []
     var waivers: [Waiver] = []
     var objection: String?
+    var durations = DurationHistory()
+    var kept: Set<ReleaseID> = []
     var attested: [String] = []
   }
   private let storage = Mutex(Storage())
@@ -33,6 +35,8 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
       $0.stamp += 1
     }
   }
+  func set(_ durations: DurationHistory) { storage.withLock { $0.durations = durations } }
+  var kept: Set<ReleaseID> { storage.withLock { $0.kept } }
   var batches: [TestBatch] { storage.withLock { $0.batches } }
   var bases: [CommitID] { storage.withLock { $0.bases } }
 
@@ -85,6 +89,15 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
   ) async throws(PortError) -> CoverageReport? { storage.withLock { $0.coverage[commit] } }
   func components(of release: ReleaseID) async throws(PortError) -> ComponentList? {
     storage.withLock { $0.components[release] }
+  }
+  func durations(of project: ProjectName) async throws(PortError) -> [String: Milliseconds] {
+    storage.withLock { $0.records.mapValues(\.meanDuration) }
+  }
+  func durationSeries(
+    of project: ProjectName, runs: Int
+  ) async throws(PortError) -> DurationHistory { storage.withLock { $0.durations } }
+  func keep(_ releases: [ReleaseID], at: Instant) async throws(PortError) {
+    storage.withLock { $0.kept.formUnion(releases) }
   }
   func record(_ batch: TestBatch) async throws(PortError) {
     storage.withLock { $0.batches.append(batch) }

@@ -82,10 +82,7 @@ import Testing
     switch id {
     case "file": root[name] = value
     case "deploy": root["deploy"] = "{ \(entry) }"
-    case "pipeline":
-      var step = ["step": "test", "run": "make"]
-      step[name] = value
-      root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
+    case "pipeline", "rerun": root = step(id, name, value, in: root)
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
     case "metric": service["analysis"] = "{ metrics: { queue: \(metric(name, value)) } }"
@@ -139,6 +136,29 @@ import Testing
       root["services"] = "{ web: \(flow(service)), api: { run: ./api, worker: true } }"
     }
     return root.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
+  }
+
+  /// A file with a step in which this key stands, or with this key under the step's `rerun`.
+  private static func step(
+    _ id: String, _ name: String, _ value: String, in file: [String: String]
+  ) -> [String: String] {
+    var root = file
+    var step = ["step": "test", "run": "make"]
+    if name == "uses" {
+      step["run"] = nil
+      root["gates"] = "{ security: {} }"
+    }
+    if id == "rerun" || name == "rerun" {
+      step["reports"] = "{ junit: a }"
+      root["gates"] = "{ tests: { retry: 1 } }"
+    }
+    if id == "rerun" {
+      step["rerun"] = flow(["run": "make again"], "\(name): \(value)")
+    } else {
+      step[name] = value
+    }
+    root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
+    return root
   }
 
   private static func outreach(

@@ -73,7 +73,10 @@ struct TestsCommand: Verb {
       EXAMPLES:
         segue tests --flaky
         segue tests --slow --limit 50 --json
-      """)
+        segue tests --trend              which became slower or faster, and since which commit
+        segue tests split --shard 1 --of 4 < all-tests
+      """,
+    subcommands: [TestsSplitCommand.self])
 
   @OptionGroup var common: CommonOptions
   @Flag(help: "Those that probably fail without cause, the most probable first.")
@@ -84,6 +87,8 @@ struct TestsCommand: Verb {
   var new = false
   @Flag(help: "Those that failed the last time, those that have failed longest first.")
   var failing = false
+  @Flag(help: "Those that became slower or faster, and since which commit; steps as a whole, too.")
+  var trend = false
   @Option(name: [.short, .long], help: ArgumentHelp("How many.", valueName: "n"))
   var limit = 20
 
@@ -95,8 +100,8 @@ struct TestsCommand: Verb {
   }
 
   func validate() throws {
-    guard questions.count <= 1 else {
-      throw ValidationError("Ask for one of --flaky, --slow, --new and --failing.")
+    guard questions.count + (trend ? 1 : 0) <= 1 else {
+      throw ValidationError("Ask for one of --flaky, --slow, --new, --failing and --trend.")
     }
     guard (1...1_000).contains(limit) else {
       throw ValidationError("--limit must be from 1 to 1000.")
@@ -105,6 +110,7 @@ struct TestsCommand: Verb {
 
   func run(in context: Context) async throws -> ExitStatus {
     let console = context.console(common)
+    if trend { return try await showTrend(console, in: context) }
     let request = TestsRequest(question: questions.first ?? .failing, limit: limit)
     return try await context.withAPI(common) { [json = common.json] api in
       let tests = try await api.tests(request)
@@ -113,6 +119,19 @@ struct TestsCommand: Verb {
       } else {
         try await console.print(
           EvidenceText(glyphs: console.glyphs, zone: .current).tests(tests, request.question))
+      }
+      return .success
+    }
+  }
+
+  private func showTrend(_ console: Console, in context: Context) async throws -> ExitStatus {
+    try await context.withAPI(common) { [json = common.json, limit] api in
+      let durations = try await api.testDurations(DurationsRequest(limit: limit))
+      if json {
+        try await console.print(JSONText.document(durations))
+      } else {
+        try await console.print(
+          EvidenceText(glyphs: console.glyphs, zone: .current).durations(durations))
       }
       return .success
     }
