@@ -122,6 +122,20 @@ extension ControlPlane {
   }
 }
 
+extension GateRecord {
+  /// What passed only because somebody has an excuse for it; `nil`: nothing.
+  var excused: [String]? {
+    let lines = answers.filter { $0.verdict == .pass }.flatMap { answer -> [String] in
+      switch answer.gate {
+      case "security": answer.evidence.map { "\(answer.gate): \($0)" }
+      case "tests": answer.warnings.map { "\(answer.gate): \($0)" }
+      default: []
+      }
+    }
+    return lines.isEmpty ? nil : lines
+  }
+}
+
 extension GateResult {
   /// Nothing of a commit that the policy refuses is run.
   static func stepsWereNotRun(_ commit: CommitID) -> GateResult {

@@ -58,6 +58,7 @@ struct RolloutAccount {
     receipt.request = start.reason
     let passed = record.gates?.answers.filter { $0.verdict == .pass }.map(\.gate) ?? []
     receipt.gates = passed.isEmpty ? nil : passed
+    receipt.excused = record.gates?.excused
     receipt.signedBy = record.signedBy
     receipt.drained = drained
     receipt.pauses = pauses(until: end.at)

@@ -51,6 +51,9 @@ public struct Receipt: Hashable, Codable, Sendable {
   public var request: String?
   /// The gates that let the commit pass; `nil`: none was asked.
   public var gates: [String]?
+  /// What the gates let pass all the same, and why: findings that somebody waived, tests in quarantine,
+  /// each with its gate before it; `nil`: nothing.
+  public var excused: [String]?
   /// What people said by which it could start, and what they had it go past; `nil`: nothing.
   public var words: [WordLine]?
   /// The key that vouches for how the release came to be; `nil`: none does.

@@ -202,6 +202,7 @@ enum Samples {
     receipt.request = "the basket is slow"
     receipt.gates = ["tests", "security"]
     receipt.signedBy = "0123456789abcdef0123"
+    receipt.excused = ["security: SQL1 (high) in lib.py:2; waived by ana: not reachable"]
     receipt.papers = ["/state/builds/1/provenance.json", "/state/builds/1/verification.json"]
     receipt.words = [
       .init(

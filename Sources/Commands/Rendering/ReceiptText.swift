@@ -51,6 +51,7 @@ struct ReceiptText: Sendable {
     if let gates = receipt.gates {
       table.add(Line("gates", .dim), Line("passed \(gates.joined(separator: ", "))"))
     }
+    for line in receipt.excused ?? [] { table.add(Line("let pass", .dim), Line(line, .yellow)) }
     for word in receipt.words ?? [] { add(word, to: &table) }
     if let key = receipt.signedBy {
       table.add(Line("signed", .dim), Line("provenance with the key \(key.prefix(12))"))
