@@ -349,7 +349,8 @@ extension SpecKeys {
     root, deploy, cost, tls, acme, step, reports, gates, testsGate, coverageGate, securityGate,
     notify, notifyWebhook, notifyEvents, notifyMail, policy, tracker, forge, service, listen, route,
     sticky, routeCertificate,
-    health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
+    health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, goal,
+    requestHeader,
     requestCookie, shadow, recreate, deadlines, analysis, metric, limits, migrate, environment,
     change, approval, team, freeze, milestone,
   ]
