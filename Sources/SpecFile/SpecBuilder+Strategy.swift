@@ -284,6 +284,12 @@ extension SpecBuilder {
     if let goals = fields["goals"] {
       let isRandom = if case .share = ab.audience { true } else { false }
       ab.goals = self.goals(goals, of: owner, isRandom: isRandom)
+      if let hold = fields["hold"] {
+        warn(
+          at: hold.keySpan,
+          "after the `hold` everybody gets the new release of \(context.owner), whatever users did",
+          hint: "write `until: verdict` and `limit` instead")
+      }
     }
     ab.hold = hold(
       fields, standard: ab.hold, limit: ABSpec.standardLimit, isExperiment: ab.goals != nil)

@@ -2,7 +2,8 @@ public import SegueModel
 
 /// What each user of an experiment has come to, and the sums of it.
 ///
-/// Users are known by the hash of their sticky unit alone: nobody can read from the ledger who they are.
+/// Users are known by the hash of their sticky unit; what they are called is not kept. Whoever has a list
+/// of names can still find out who of them is in it.
 public struct UnitLedger: Sendable {
   /// One answer that a user got, and a goal that it reached.
   public struct Entry: Hashable, Sendable {

@@ -59,6 +59,33 @@ import Testing
     #expect(lines[2].hasPrefix("new  signups  0.16 per unit  5,000 units  +60 % (+"))
   }
 
+  /// Looks after every hundred users, as far as 20,000: in experiments between two that are the same at
+  /// most one in twenty may ever name a winner, and a third more is found in nearly all.
+  @Test(arguments: [(1.0, 0...20), (1.34, 360...400)])
+  func lookingOftenCostsNothing(_ ratio: Double, _ winners: ClosedRange<Int>) {
+    let experiment = Experiment(
+      arms: [.init(name: "old", share: 1), .init(name: "new", share: 1)],
+      goals: [.init(name: "signups")])
+    var random = SeededGenerator(state: 7)
+    let start = Instant(milliseconds: 0)
+    var ended = 0
+    for _ in 0..<400 {
+      var reached = [0.0, 0.0]
+      for look in 1...200 as ClosedRange<UInt64> {
+        reached[0] += Double(random.count(5))
+        reached[1] += Double(random.count(5 * ratio))
+        let sums = reached.map {
+          Experiment.Sums(units: look * 50, sums: [$0], squares: [$0])
+        }
+        if case .winner = experiment.result(of: sums, at: start).state {
+          ended += 1
+          break
+        }
+      }
+    }
+    #expect(winners.contains(ended), "\(ended) of 400")
+  }
+
   @Test func aProportionHasAnIntervalAtAnyMoment() {
     #expect(ProportionInterval.bounds(of: 0, in: 0) == (0, 1))
     #expect(ProportionInterval.bounds(of: 2, in: 1) == (0, 1))
