@@ -126,8 +126,14 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "OutboundHTTP",
+      dependencies: [
+        "SegueModel", "Ports", asyncHTTPClient, nioCore, nioHTTP1, nioPosix, nioSSL,
+      ],
+      swiftSettings: strict),
+    .target(
       name: "MetricSources",
-      dependencies: ["SegueModel", "Ports", "CLinux", nioCore, nioHTTP1, nioPosix],
+      dependencies: ["SegueModel", "Ports", "OutboundHTTP", "CLinux", nioHTTP1],
       swiftSettings: strict),
     .target(
       name: "AnalysisImport", dependencies: ["CanaryAnalysis", yams], swiftSettings: strict),
@@ -183,7 +189,7 @@ let package = Package(
         "CLinux", "SpecFile", "SQLiteJournal", "EvidenceStore", "Provenance", "PipelineRunner",
         "ProcessPlatform", "HTTPProbe", "CertificateIssuing", "MetricSources", "Proxy",
         "ControlPlane", "ControlProtocol", "ControlServer", "ControlClient", "Commands",
-        "Notifications", "ForgeLink", "WebhookSigning",
+        "Notifications", "ForgeLink", "WebhookSigning", "OutboundHTTP",
         argumentParser, logging, lifecycle, unixSignals,
       ],
       swiftSettings: strict),
@@ -316,8 +322,16 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
+      name: "OutboundHTTPTests",
+      dependencies: [
+        "SegueModel", "Ports", "OutboundHTTP", nioCore, nioHTTP1, nioPosix, nioSSL,
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "MetricSourcesTests",
-      dependencies: ["SegueModel", "Ports", "MetricSources", nioCore, nioHTTP1, nioPosix],
+      dependencies: [
+        "SegueModel", "Ports", "OutboundHTTP", "MetricSources", nioCore, nioHTTP1, nioPosix,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "AnalysisImportTests", dependencies: ["CanaryAnalysis", "AnalysisImport"],

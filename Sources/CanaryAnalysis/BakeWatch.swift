@@ -21,14 +21,17 @@ public struct BakeWatch: Hashable, Sendable {
   private var judge: ReleaseJudge
   private var pending = TrafficHistory.Count(requests: 0, errors: 0)
   private var seconds = 0
-  /// The latest six hours by the minute, the current one last.
-  private var minutes = [BurnRate.Window(requests: 0, errors: 0)]
+  /// The latest six hours by the minute, the current one last. It begins with the hour before.
+  private var minutes: [BurnRate.Window]
   private var found: Finding?
+  private let total: Int
 
   /// - Parameters:
   ///   - before: the hour before, second by second.
-  ///   - length: seconds to watch; longer than `before`, several seconds are compared with one.
-  ///   - objective: the part of the requests that is to succeed; `nil`: no backstop.
+  ///   - length: seconds to compare; longer than `before`, several seconds are compared with one.
+  ///     0: nothing is compared.
+  ///   - objective: the part of the requests that is to succeed, watched for six hours at least;
+  ///     `nil`: no backstop.
   public init(
     before: [TrafficHistory.Count], length: Int, settings: JudgeSettings, objective: Double? = nil
   ) {
@@ -39,9 +42,18 @@ public struct BakeWatch: Hashable, Sendable {
     settings.judgesLatency = false
     settings.metrics = []
     judge = ReleaseJudge(settings: settings)
-    self.length = max(1, length)
+    self.length = max(0, length)
+    total = objective == nil ? self.length : max(self.length, BurnRate.Rule.slow.longSeconds)
+    let hour = Array(self.before.suffix(3_600))
+    minutes = stride(from: hour.count % 60, to: hour.count, by: 60).map { start in
+      hour[start..<start + 60].reduce(BurnRate.Window(requests: 0, errors: 0)) {
+        $0 + BurnRate.Window(requests: $1.requests, errors: $1.errors)
+      }
+    }
+    minutes.append(BurnRate.Window(requests: 0, errors: 0))
   }
 
+  /// For how many seconds the release is compared.
   public let length: Int
 
   /// Takes in what happened in one second. What is not plausible is left out, and still is a second.
@@ -52,10 +64,9 @@ public struct BakeWatch: Hashable, Sendable {
       pending.requests = PairedCounts.sum(pending.requests, requests)
       pending.errors = PairedCounts.sum(pending.errors, errors)
       let last = minutes.count - 1
-      minutes[last].requests = PairedCounts.sum(minutes[last].requests, requests)
-      minutes[last].errors = PairedCounts.sum(minutes[last].errors, errors)
+      minutes[last] = minutes[last] + BurnRate.Window(requests: requests, errors: errors)
     }
-    let finding = compare() ?? burn() ?? (seconds >= length ? .finished : nil)
+    let finding = compare() ?? burn() ?? (seconds >= total ? .finished : nil)
     if seconds % 60 == 0 {
       minutes.append(BurnRate.Window(requests: 0, errors: 0))
       if minutes.count > BurnRate.Rule.slow.longSeconds / 60 { minutes.removeFirst() }
@@ -65,7 +76,8 @@ public struct BakeWatch: Hashable, Sendable {
   }
 
   private mutating func compare() -> Finding? {
-    guard seconds % secondsEach == 0, seconds / secondsEach <= before.count else { return nil }
+    guard seconds <= length, seconds % secondsEach == 0, seconds / secondsEach <= before.count
+    else { return nil }
     let old = before[seconds / secondsEach - 1]
     let block = PairedCounts(
       canaryRequests: pending.requests, canaryErrors: pending.errors,
@@ -77,12 +89,19 @@ public struct BakeWatch: Hashable, Sendable {
     return .regression(evidence)
   }
 
+  /// Failed requests without which no rule fires: of a handful of requests, one that fails would burn
+  /// a month's allowance.
+  private static let leastErrors = 10
+
   private func burn() -> Finding? {
     guard let objective else { return nil }
-    for rule in [BurnRate.Rule.fast, .slow] where minutes.count >= rule.longSeconds / 60 {
-      if BurnRate.fires(
-        rule, long: window(rule.longSeconds), short: window(rule.shortSeconds),
-        objective: objective)
+    for rule in [BurnRate.Rule.fast, .slow] {
+      // An outage need not last an hour before it counts; a slow burn is one only over six hours.
+      let needed = rule == .fast ? rule.shortSeconds : rule.longSeconds
+      guard minutes.count >= needed / 60 else { continue }
+      let short = window(rule.shortSeconds)
+      if short.errors >= Self.leastErrors,
+        BurnRate.fires(rule, long: window(rule.longSeconds), short: short, objective: objective)
       {
         return .burning(factor: rule.factor)
       }
@@ -91,10 +110,15 @@ public struct BakeWatch: Hashable, Sendable {
   }
 
   private func window(_ seconds: Int) -> BurnRate.Window {
-    minutes.suffix(seconds / 60).reduce(BurnRate.Window(requests: 0, errors: 0)) {
-      BurnRate.Window(
-        requests: PairedCounts.sum($0.requests, $1.requests),
-        errors: PairedCounts.sum($0.errors, $1.errors))
-    }
+    minutes.suffix(seconds / 60).reduce(BurnRate.Window(requests: 0, errors: 0), +)
+  }
+}
+
+extension BurnRate.Window {
+  /// Stays at the greatest number rather than overflow.
+  fileprivate static func + (left: Self, right: Self) -> Self {
+    Self(
+      requests: PairedCounts.sum(left.requests, right.requests),
+      errors: PairedCounts.sum(left.errors, right.errors))
   }
 }

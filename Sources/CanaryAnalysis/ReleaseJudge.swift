@@ -326,7 +326,7 @@ extension ReleaseJudge {
 
 extension CumulativeCounts {
   /// What was added since `earlier`; `nil` if any counter is less than it was.
-  fileprivate func minus(_ earlier: Self) -> Self? {
+  func minus(_ earlier: Self) -> Self? {
     guard requests >= earlier.requests, errors >= earlier.errors else { return nil }
     var difference = latency
     for (bucket, count) in earlier.latency.enumerated() where count > 0 {

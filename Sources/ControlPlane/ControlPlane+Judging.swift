@@ -115,6 +115,13 @@ extension ControlPlane {
 
   private static func word(_ verdict: CanaryVerdict, _ judge: LiveJudge) -> Verdict? {
     if let broken = judge.brokenBound { return .bad(broken) }
+    if let (answer, sentence) = judge.scoring {
+      switch answer {
+      case .bad: return .bad(sentence)
+      case .good: return judge.unknownBound == nil ? .good(sentence) : nil
+      case .open: return nil
+      }
+    }
     switch verdict {
     case .bad: return .bad(verdict.description)
     case .good: return judge.unknownBound == nil ? .good(verdict.description) : nil
@@ -139,12 +146,13 @@ extension ControlPlane {
     _ state: ServiceState, after judge: LiveJudge, _ watch: inout LiveWatch
   ) {
     guard let live = state.live, live.id == judge.release, let analysis = live.spec.analysis,
-      let length = analysis.bake, !watch.memory.blocks.isEmpty
+      analysis.bake != nil && !watch.memory.blocks.isEmpty || analysis.objective != nil
     else { return }
     watch.bake = LiveWatch.Bake(
       release: live.id,
       watch: BakeWatch(
-        before: watch.memory.blocks, length: Int(length.count / 1_000), settings: judge.settings),
+        before: watch.memory.blocks, length: Int((analysis.bake?.count ?? 0) / 1_000),
+        settings: judge.settings, objective: analysis.objective.map { Double($0) / 1e6 }),
       onRegression: analysis.onRegression ?? .offer)
   }
 
@@ -159,12 +167,14 @@ extension ControlPlane {
       return
     case .regression(let evidence):
       let sentence = CanaryVerdict.bad(evidence, because: [.errors]).description
-      what = sentence.replacing("canary", with: "now").replacing("baseline", with: "before it")
+      what =
+        "fails more often than the hour before it: "
+        + sentence.replacing("canary", with: "now").replacing("baseline", with: "before it")
     case .burning(let factor):
-      what = "errors use up what the objective allows \(Int(factor)) times too fast"
+      what = "fails at least \(factor) times as often as its objective allows"
     }
     watches[key]?.bake = nil
-    let reason = "\(bake.release) fails more often than the hour before it: \(what)"
+    let reason = "\(bake.release) \(what)"
     switch bake.onRegression {
     case .offer:
       note("regression \(key)", reason + "; `segue rollback` brings back the release before")

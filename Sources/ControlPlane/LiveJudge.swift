@@ -17,6 +17,8 @@ struct LiveJudge {
   private var judge: ReleaseJudge
   private var history = EvidenceHistory()
   private var bounds: [String: BoundWatch] = [:]
+  /// Decides in place of the tests, if the user wants that.
+  private var scores: ScoreJudge?
   /// What the evidence said last.
   private(set) var verdict: CanaryVerdict?
 
@@ -40,6 +42,7 @@ struct LiveJudge {
       instances: (rollout.to.spec.instances, from.spec.instances))
     self.settings = settings
     judge = ReleaseJudge(settings: settings)
+    scores = analysis.score.map { ScoreJudge($0, analysis) }
     for metric in analysis.metrics ?? [] {
       bounds[metric.name] = metric.bound.map { BoundWatch($0, every: metric.interval) }
     }
@@ -53,14 +56,20 @@ struct LiveJudge {
         report.versions.first { $0.release == id } ?? VersionCounters(release: id)
       }
       judge.observe(counters, canary: release, baseline: baseline, at: now)
+      let (own, other) = (CumulativeCounts(counters[0]), CumulativeCounts(counters[1]))
+      scores?.observe(canary: own, baseline: other, at: now)
     } else {
       judge.noData("the router says nothing of the service")
     }
     history.add(judge.point(at: now))
     let verdict = judge.verdict(at: now)
     self.verdict = verdict
+    scoring = scores.map { ($0.answer(at: now), $0.description) }
     return verdict
   }
+
+  /// What the score says, where one decides.
+  private(set) var scoring: (answer: ScoreJudge.Answer, sentence: String)?
 
   /// Takes in what a watched metric was, of the release that is judged and of the other.
   mutating func observe(_ metric: String, _ own: MetricReading, _ other: MetricReading) {
@@ -73,7 +82,13 @@ struct LiveJudge {
     case (_, .noData(let reason)): judge.noData("the old release: \(reason)", metric: metric)
     case (.value(let own), .value(let other)):
       judge.observe(metric: metric, .values(canary: own, baseline: other))
+      scores?.observe(metric: metric, canary: own, baseline: other)
     case (.counts(let events, let bad), .counts(let eventsBefore, let badBefore)):
+      if events > 0, eventsBefore > 0 {
+        scores?.observe(
+          metric: metric, canary: Double(bad) / Double(events),
+          baseline: Double(badBefore) / Double(eventsBefore))
+      }
       judge.observe(
         metric: metric,
         .rate(
@@ -100,7 +115,33 @@ struct LiveJudge {
   }
 
   /// For the receipt.
-  var line: JudgementLine? { verdict.map { JudgementLine($0, history, settings) } }
+  var line: JudgementLine? {
+    guard let verdict else { return nil }
+    var line = JudgementLine(verdict, history, settings)
+    if let scoring {
+      line.sentence = scoring.sentence
+      line.answer =
+        switch scoring.answer {
+        case .good: .good
+        case .bad: .bad
+        case .open: .notEnoughEvidence
+        }
+    }
+    return line
+  }
+}
+
+extension ScoreJudge {
+  init(_ score: ScoreSpec, _ analysis: AnalysisSpec) {
+    self.init(
+      KayentaJudge(passAt: Double(score.pass), marginalAt: Double(score.marginal)),
+      interval: score.interval, minimum: analysis.hold.minimum,
+      errors: analysis.watch.contains(.errors), latency: analysis.watch.contains(.latency),
+      metrics: (analysis.metrics ?? []).filter { $0.bound == nil }.map { metric in
+        let falls = metric.worse == .lower && !metric.source.isRate
+        return (metric.name, falls ? .decrease : .increase)
+      })
+  }
 }
 
 extension JudgeSettings {

@@ -1,26 +1,20 @@
-public import NIOCore
-public import NIOPosix
+import NIOHTTP1
+public import OutboundHTTP
 public import Ports
-public import SegueModel
 
 /// Any address that answers `GET` with JSON which holds a number.
 public struct JSONSource: MetricSource {
   private let address: String
   private let path: String
-  private let deadline: Milliseconds
-  private let group: any EventLoopGroup
+  private let http: OutboundClient
 
   /// - Parameters:
-  ///   - address: plain HTTP, may hold `{{version}}`, `{{service}}` and `{{seconds}}`.
+  ///   - address: may hold `{{version}}`, `{{service}}` and `{{seconds}}`.
   ///   - path: where the number is: `data.items[0].rate`.
-  public init(
-    address: String, path: String, deadline: Milliseconds = .seconds(5),
-    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
-  ) {
+  public init(address: String, path: String, http: OutboundClient) {
     self.address = address
     self.path = path
-    self.deadline = deadline
-    self.group = group
+    self.http = http
   }
 
   public func read(_ query: MetricQuery) async -> MetricReading {
@@ -32,13 +26,21 @@ public struct JSONSource: MetricSource {
     case .success(let filled): text = filled
     case .failure(let fault): return .noData(fault.what)
     }
-    guard let target = PlainFetch.Address(text) else {
-      return .noData("\(address) is not an address such as http://127.0.0.1:8080/metrics.json")
-    }
-    switch await PlainFetch.get(target, deadline: deadline, on: group) {
-    case .failed(let why): return .noData(why)
-    case .body(200...299, let bytes): return path.number(in: bytes)
-    case .body(let status, _): return .noData("\(target.target) answered \(status)")
+    do throws(OutboundClient.Failure) {
+      let answer = try await http.exchange(text, headers: MetricRequest.headers)
+      guard (200...299).contains(answer.status) else {
+        return .noData("\(address) answered \(answer.status)")
+      }
+      return path.number(in: answer.body)
+    } catch {
+      return .noData("\(address): \(error)")
     }
   }
+}
+
+/// What every request for a metric says of itself.
+enum MetricRequest {
+  static let headers: HTTPHeaders = [
+    "user-agent": "segue-metrics/1", "accept": "application/json",
+  ]
 }

@@ -1,12 +1,9 @@
 import Foundation
-public import NIOCore
-public import NIOPosix
+public import OutboundHTTP
 public import Ports
 public import SegueModel
 
 /// Asks a Prometheus server, or whatever speaks its HTTP API (`GET /api/v1/query`, version 1).
-///
-/// Plain HTTP: a server across a network is best reached through a tunnel that ends on this machine.
 public struct PrometheusSource: MetricSource {
   public enum Kind: Hashable, Sendable {
     case value(query: String)
@@ -18,23 +15,18 @@ public struct PrometheusSource: MetricSource {
   private let address: String
   private let kind: Kind
   private let lag: Milliseconds
-  private let deadline: Milliseconds
-  private let group: any EventLoopGroup
+  private let http: OutboundClient
 
   /// - Parameters:
-  ///   - address: `http://127.0.0.1:9090`, with a path if there is one.
+  ///   - address: `https://prometheus.example.com`, with a path if there is one.
   ///   - lag: what happened more recently than this is not yet scraped; the query looks back as far.
-  ///   - deadline: of each request.
   public init(
-    address: String, kind: Kind, lag: Milliseconds = .seconds(15),
-    deadline: Milliseconds = .seconds(5),
-    group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+    address: String, kind: Kind, lag: Milliseconds = .seconds(15), http: OutboundClient
   ) {
     self.address = address
     self.kind = kind
     self.lag = lag
-    self.deadline = deadline
-    self.group = group
+    self.http = http
   }
 
   public func read(_ query: MetricQuery) async -> MetricReading {
@@ -66,12 +58,11 @@ public struct PrometheusSource: MetricSource {
       "\(back.partialValue / 1_000).\(String(1_000 + back.partialValue % 1_000).dropFirst())"
     let base = address.hasSuffix("/") ? String(address.dropLast()) : address
     let url = "\(base)/api/v1/query?time=\(moment)&query=\(Placeholders.percentEncoded(text))"
-    guard let target = PlainFetch.Address(url) else {
-      return .noData("\(address) is not an address such as http://127.0.0.1:9090")
-    }
-    switch await PlainFetch.get(target, deadline: deadline, on: group) {
-    case .failed(let why): return .noData("Prometheus: \(why)")
-    case .body(let status, let bytes): return Self.reading(status: status, bytes: bytes)
+    do throws(OutboundClient.Failure) {
+      let answer = try await http.exchange(url, headers: MetricRequest.headers)
+      return Self.reading(status: answer.status, bytes: answer.body)
+    } catch {
+      return .noData("Prometheus: \(error)")
     }
   }
 
@@ -116,7 +107,7 @@ public struct PrometheusSource: MetricSource {
     var data: Body?
   }
 
-  static func reading(status: UInt, bytes: [UInt8]) -> MetricReading {
+  static func reading(status: Int, bytes: [UInt8]) -> MetricReading {
     guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(bytes)) else {
       return .noData("Prometheus answered \(status) with something that is not its JSON")
     }

@@ -27,6 +27,10 @@ public struct AnalysisSpec: Hashable, Codable, Sendable {
   public var bake: Milliseconds?
   /// What a regression in that time leads to.
   public var onRegression: OnRegression?
+  /// The part of the requests that is to succeed, in millionths; `nil`: nobody has said.
+  public var objective: Int64?
+  /// Set: a score decides in place of the sequential tests.
+  public var score: ScoreSpec?
 
   /// Further numbers; `nil`: none.
   public var metrics: [MetricSpec]?
@@ -42,15 +46,35 @@ public struct AnalysisSpec: Hashable, Codable, Sendable {
   public init(
     watch: [Signal] = [.errors], tolerance: Int = 25, falseAlarms: Permille = Permille(10),
     hold: VerdictHold = standardHold, bake: Milliseconds? = nil,
-    onRegression: OnRegression? = nil, metrics: [MetricSpec]? = nil
+    onRegression: OnRegression? = nil, metrics: [MetricSpec]? = nil, objective: Int64? = nil,
+    score: ScoreSpec? = nil
   ) {
     self.metrics = metrics
+    self.objective = objective
+    self.score = score
     self.bake = bake
     self.onRegression = onRegression
     self.watch = watch
     self.tolerance = tolerance
     self.falseAlarms = falseAlarms
     self.hold = hold
+  }
+}
+
+/// Judging by a score of classified metrics, as Kayenta does.
+public struct ScoreSpec: Hashable, Codable, Sendable {
+  /// Of 100: from here on the release is good, and below the other one it is bad.
+  public var pass: Int
+  public var marginal: Int
+  /// Between two values of what is watched.
+  public var interval: Milliseconds
+
+  public static let standardInterval = Milliseconds.minutes(1)
+
+  public init(pass: Int = 75, marginal: Int = 50, interval: Milliseconds = standardInterval) {
+    self.pass = pass
+    self.marginal = marginal
+    self.interval = interval
   }
 }
 

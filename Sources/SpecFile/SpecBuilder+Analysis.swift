@@ -54,7 +54,9 @@ extension SpecBuilder {
     let ways = AnalysisSpec.OnRegression.allCases.map(\.rawValue)
     analysis.onRegression = fields["on-regression"].flatMap { word($0, among: ways) }
       .flatMap { AnalysisSpec.OnRegression(rawValue: $0) }
-    if let entry = fields["on-regression"], fields["bake"] == nil {
+    analysis.objective = fields["objective"].flatMap { objective($0) }
+    analysis.score = fields["score"].flatMap { score($0, of: owner) }
+    if let entry = fields["on-regression"], fields["bake"] == nil, fields["objective"] == nil {
       warn(
         at: entry.keySpan,
         "`on-regression` of \(owner) is about the time after a rollout, and "
@@ -69,6 +71,38 @@ extension SpecBuilder {
         hint: "write a `minimum` below the `maximum`")
     }
     return analysis
+  }
+
+  private mutating func objective(_ entry: YAMLEntry) -> Int64? {
+    guard let text = text(entry) else { return nil }
+    do throws(Misreading) {
+      return try ObjectiveText.parse(text)
+    } catch {
+      self.error(at: entry.valueSpan, error)
+      return nil
+    }
+  }
+
+  private mutating func score(_ entry: YAMLEntry, of owner: String) -> ScoreSpec? {
+    guard let fields = section(entry, in: SpecKeys.score, owner: "`score` of \(owner)")
+    else { return nil }
+    var score = ScoreSpec()
+    if let pass = fields["pass"].flatMap({ integer($0, in: SpecLimits.score) }) {
+      score.pass = pass
+    }
+    if let marginal = fields["marginal"].flatMap({ integer($0, in: SpecLimits.score) }) {
+      score.marginal = marginal
+    }
+    if let span = fields["interval"].flatMap({ duration($0, in: SpecLimits.metricInterval) }) {
+      score.interval = span
+    }
+    if score.marginal > score.pass {
+      error(
+        at: (fields["marginal"] ?? entry).keySpan,
+        "`score` of \(owner) calls \(score.marginal) marginal and \(score.pass) good",
+        hint: "write a `marginal` that is not above `pass`")
+    }
+    return score
   }
 
   private mutating func metrics(_ entry: YAMLEntry, of owner: String) -> [MetricSpec] {

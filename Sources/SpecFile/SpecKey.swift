@@ -17,6 +17,8 @@ indirect enum SpecType: Sendable {
   case share(ClosedRange<Int>)
   /// A number, perhaps with a point.
   case number
+  /// The part of the requests that is to succeed, in per cent.
+  case objective
   /// A number and a currency.
   case price
   /// A port, or a literal address with one.

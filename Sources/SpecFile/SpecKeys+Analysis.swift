@@ -68,10 +68,48 @@ extension SpecKeys {
         name: "on-regression", type: .word(AnalysisSpec.OnRegression.allCases.map(\.rawValue)),
         standard: AnalysisSpec.OnRegression.offer.rawValue,
         summary: """
-          What happens when it fails more often while it is baked. `offer`: people are told; \
-          `roll-back`: the release before comes back.
+          What happens when it fails more often while it is baked, or uses up what its `objective` \
+          allows. `offer`: people are told; `roll-back`: the release before comes back.
           """,
         example: "roll-back"),
+      SpecKey(
+        name: "objective", type: .objective,
+        summary: """
+          The part of the requests that is to succeed. For six hours after a rollout, or as long as \
+          it is baked, errors that come 14.4 times faster than that allows, over an hour and over \
+          the last five minutes, or 6 times over six hours and the last thirty minutes, are a \
+          regression: a backstop for the whole service.
+          """,
+        example: "99.9%", otherNames: ["slo", "availability"]),
+      SpecKey(
+        name: "score", type: .section(score),
+        summary: "Judge by a score of all that is watched, as Kayenta does, and not by the tests.",
+        example: "{ pass: 75, marginal: 50 }", otherNames: ["kayenta", "scores"]),
+    ])
+
+  private static let scored = ScoreSpec()
+
+  static let score = SpecSection(
+    id: "score", title: "`score` of an `analysis`",
+    summary: """
+      For those who come from Kayenta. Each `interval` gives one value of the error rate, of the \
+      99th percentile of latency where that is watched, and of each metric; the two releases' values \
+      are compared by the Mann-Whitney test. The score is the part of them that passes. Below \
+      `marginal` the release is bad, from five values on; at `pass` or above it is good, once \
+      `minimum` is over, which therefore is how long an analysis lasts. It has known wrong verdicts, \
+      see [how a release is judged](../analysis.md#a-score-instead).
+      """,
+    keys: [
+      SpecKey(
+        name: "pass", type: .integer(SpecLimits.score), standard: "\(scored.pass)",
+        summary: "The least score that is good.", example: "95"),
+      SpecKey(
+        name: "marginal", type: .integer(SpecLimits.score), standard: "\(scored.marginal)",
+        summary: "A lower score is bad at once.", example: "75"),
+      SpecKey(
+        name: "interval", type: .duration(SpecLimits.metricInterval),
+        standard: DurationText.render(scored.interval), summary: "Between two values.",
+        example: "30s"),
     ])
 
   private static let watched = MetricSpec(name: "m", source: .command("c", path: ""))

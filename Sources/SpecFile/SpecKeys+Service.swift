@@ -350,8 +350,7 @@ extension SpecKeys {
     notify, notifyWebhook, notifyEvents, notifyMail, policy, tracker, forge, service, listen, route,
     sticky, routeCertificate,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, goal,
-    requestHeader,
-    requestCookie, shadow, recreate, deadlines, analysis, metric, limits, migrate, environment,
-    change, approval, team, freeze, milestone,
+    requestHeader, requestCookie, shadow, recreate, deadlines, analysis, score, metric, limits,
+    migrate, environment, change, approval, team, freeze, milestone,
   ]
 }

@@ -26,6 +26,8 @@ public enum SpecLimits {
   public static let surge = 0...100
   public static let metrics = 16
   public static let failures = 0...1_000
+  /// Of 100.
+  public static let score = 0...100
   public static let metricInterval = Milliseconds.seconds(1)...Milliseconds.minutes(60)
   public static let bake = Milliseconds.seconds(1)...Milliseconds.minutes(24 * 60)
   /// Per cent.

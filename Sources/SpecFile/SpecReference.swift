@@ -158,6 +158,7 @@ public enum SpecReference {
     case .word(let words): words.map { "`\($0)`" }.joined(separator: " or ")
     case .headerName: "the name of a header field"
     case .number: "a number, with at most six digits behind a point"
+    case .objective: "a part of the requests from `50%` to `99.9999%`"
     case .wordList(let words):
       "a list of " + words.map { "`\($0)`" }.joined(separator: ", ")
     case .headerNameList: "a list of names of header fields"

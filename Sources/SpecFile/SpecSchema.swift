@@ -72,6 +72,7 @@ public enum SpecSchema {
     case .word(let words): word(words)
     case .headerName, .cookieName: pattern(TextRules.tokenPattern)
     case .number: [("type", .string("number"))]
+    case .objective: pattern(ObjectiveText.pattern)
     case .wordList(let words): list(.object(word(words)))
     case .headerNameList: list(.object(pattern(TextRules.tokenPattern)))
     case .headerValue: pattern(TextRules.headerValuePattern, types: plainTypes)

@@ -8,6 +8,7 @@ import Foundation
 import HTTPProbe
 import Logging
 import MetricSources
+import OutboundHTTP
 import PipelineRunner
 import Ports
 import ProcessPlatform
@@ -24,6 +25,8 @@ import UnixSignals
 struct Production: Composition {
   /// How long a control plane that was told to stop may finish what it holds.
   private static let shutdownPatience = Duration.seconds(10)
+  /// How long one question to a source of metrics may take.
+  private static let metricPatience = Milliseconds.seconds(5)
 
   func serve(_ options: ServeOptions) async throws {
     do {
@@ -51,7 +54,8 @@ struct Production: Composition {
       options, journal, source, platform, migrations, supervisor.director, logger)
     let certificates = CertificateDesk(options, logger: logger)
     if options.tls != nil { world.certificates = certificates }
-    world.metricSource = Self.metricSource
+    let metrics = OutboundClient(time: SystemTime(), deadline: Self.metricPatience)
+    world.metricSource = { Self.metricSource($0, metrics) }
     let history = try await EvidenceStore.open(directory: options.state)
     world.evidence = EvidenceParts.desk(history)
     world.papers = ReleaseNotary(
@@ -84,6 +88,7 @@ struct Production: Composition {
     configuration.maximumGracefulShutdownDuration = Self.shutdownPatience
     try await ServiceGroup(configuration: configuration).run()
     ServiceManager.notify("STOPPING=1")
+    await metrics.shutdown()
     try await history.close()
     try await journal.close()
   }
@@ -128,13 +133,15 @@ struct Production: Composition {
       zones: SystemZones.library, logger: logger)
   }
 
-  private static func metricSource(_ metric: MetricSpec) -> any MetricSource {
+  private static func metricSource(
+    _ metric: MetricSpec, _ http: OutboundClient
+  ) -> any MetricSource {
     switch metric.source {
     case .prometheus(let address, let query):
-      PrometheusSource(address: address, kind: .value(query: query))
+      PrometheusSource(address: address, kind: .value(query: query), http: http)
     case .prometheusCounts(let address, let events, let bad):
-      PrometheusSource(address: address, kind: .counts(events: events, bad: bad))
-    case .json(let address, let path): JSONSource(address: address, path: path)
+      PrometheusSource(address: address, kind: .counts(events: events, bad: bad), http: http)
+    case .json(let address, let path): JSONSource(address: address, path: path, http: http)
     case .command(let line, let path): CommandSource(command: line, path: path)
     }
   }

@@ -417,7 +417,14 @@ struct Stage {
         try await plane.run()
         return nil
       }
-      group.addTask { try await body(plane) }
+      group.addTask {
+        do {
+          return try await body(plane)
+        } catch let timeout as Timeout {
+          // Whoever waited in vain wants to know how far it came.
+          throw Timeout(what: timeout.what + "; recorded: \(journal.kinds)")
+        }
+      }
       defer { group.cancelAll() }
       while let next = try await group.next() {
         if let next { return next }

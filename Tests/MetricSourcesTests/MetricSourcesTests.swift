@@ -3,6 +3,7 @@ import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import OutboundHTTP
 import Ports
 import SegueModel
 import Testing
@@ -16,6 +17,25 @@ private let query = MetricQuery(
 private func reason(_ reading: MetricReading) -> String {
   if case .noData(let reason) = reading { return reason }
   return "\(reading)"
+}
+
+private func withHTTP(_ body: (OutboundClient) async throws -> Void) async throws {
+  let http = OutboundClient(time: RealTime(), deadline: .seconds(5))
+  do {
+    try await body(http)
+  } catch {
+    await http.shutdown()
+    throw error
+  }
+  await http.shutdown()
+}
+
+private struct RealTime: TimeSource {
+  func now() -> Instant { Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000)) }
+  func sleep(for span: Milliseconds) async throws {
+    // pause: what it measures is real time.
+    try await Task.sleep(for: .milliseconds(span.count))
+  }
 }
 
 @Suite struct MetricSourcesTests {
@@ -82,15 +102,6 @@ private func reason(_ reading: MetricReading) -> String {
     #expect(Placeholders.percentEncoded("sum(a{b=\"c d\"})") == "sum%28a%7Bb%3D%22c%20d%22%7D%29")
   }
 
-  @Test func readsAddresses() {
-    #expect(PlainFetch.Address("http://a:90/x?y")?.target == "/x?y")
-    #expect(PlainFetch.Address("http://[::1]:90")?.name == "::1")
-    #expect(PlainFetch.Address("http://a")?.port == 80)
-    for bad in ["https://a", "http://", "http://a:0", "http://a:99999", "http://a/ b", "a"] {
-      #expect(PlainFetch.Address(bad) == nil, "\(bad)")
-    }
-  }
-
   @Test func asksACommand() async {
     let value = CommandSource(
       command: #"echo "{\"rate\": $SEGUE_SECONDS, \"v\": \"$SEGUE_VERSION\"}""#, path: "rate")
@@ -109,26 +120,36 @@ private func reason(_ reading: MetricReading) -> String {
   @Test func asksAnAddress() async throws {
     let server = try await Exporter.start()
     let base = "http://127.0.0.1:\(server.port)"
-    let source = JSONSource(address: base + "/json?v={{version}}", path: "rate")
-    #expect(await source.read(query) == .value(0.25))
-    let missing = JSONSource(address: base + "/none", path: "rate")
-    #expect(await missing.read(query) == .noData("/none answered 404"))
-    let silent = JSONSource(
-      address: base + "/silent", path: "rate", deadline: Milliseconds(200))
-    #expect(reason(await silent.read(query)).hasPrefix("no answer within"))
-    let large = JSONSource(address: base + "/large", path: "rate")
-    #expect(reason(await large.read(query)) == "the answer is larger than 1 MiB")
-    try await server.stop()
-    #expect(reason(await source.read(query)).hasPrefix("no connection to 127.0.0.1"))
+    try await withHTTP { http in
+      let source = JSONSource(address: base + "/json?v={{version}}", path: "rate", http: http)
+      #expect(await source.read(query) == .value(0.25))
+      let missing = JSONSource(address: base + "/none", path: "rate", http: http)
+      #expect(await missing.read(query) == .noData(base + "/none answered 404"))
+      let large = JSONSource(address: base + "/large", path: "rate", http: http)
+      #expect(reason(await large.read(query)) == base + "/large: the answer is too long")
+      for address in ["a", "ftp://a/b", "http://"] {
+        let broken = JSONSource(address: address, path: "rate", http: http)
+        #expect(
+          reason(await broken.read(query)) == address
+            + ": the address does not begin with http:// or https:// and a host")
+      }
+      try await server.stop()
+      #expect(reason(await source.read(query)).contains("no connection could be made"))
+    }
   }
 
   @Test(.timeLimit(.minutes(2))) func asksARealPrometheus() async throws {
     let server = try await Exporter.start()
     let prometheus = try Prometheus(scraping: server.port)
     defer { prometheus.stop() }
-    let base = "http://127.0.0.1:\(prometheus.port)"
+    try await withHTTP { try await compare(prometheus.port, $0) }
+    try await server.stop()
+  }
+
+  private func compare(_ port: Int, _ http: OutboundClient) async throws {
+    let base = "http://127.0.0.1:\(port)"
     func value(_ text: String) -> PrometheusSource {
-      PrometheusSource(address: base, kind: .value(query: text), lag: .zero)
+      PrometheusSource(address: base, kind: .value(query: text), lag: .zero, http: http)
     }
     func now() -> MetricQuery {
       let until = Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000))
@@ -148,9 +169,9 @@ private func reason(_ reading: MetricReading) -> String {
     #expect(reason(await value("sum(").read(now())).hasPrefix("Prometheus: "))
     let counts = PrometheusSource(
       address: base,
-      kind: .counts(events: "sum(shop_requests)", bad: #"shop_errors{version="r-2"}"#), lag: .zero)
+      kind: .counts(events: "sum(shop_requests)", bad: #"shop_errors{version="r-2"}"#), lag: .zero,
+      http: http)
     #expect(await counts.read(now()) == .counts(events: 40, bad: 2))
-    try await server.stop()
   }
 }
 
@@ -183,7 +204,6 @@ private final class ExporterHandler: ChannelInboundHandler {
     var status = HTTPResponseStatus.ok
     var text = ""
     switch head.uri {
-    case "/silent": return
     case "/large": text = String(repeating: " ", count: 2 << 20)
     case "/json?v=r-2": text = #"{"rate": 0.25}"#
     case "/metrics":

@@ -114,6 +114,11 @@ import Testing
     ("analysis: { tolerate: -1 }", "-1, which is out of range"),
     ("analysis: { false-alarms: 50% }", "50%, which is out of range"),
     ("analysis: { on-insufficient: wait }", "`on-insufficient` cannot be `wait`"),
+    ("analysis: { objective: 100% }", "is no objective"),
+    ("analysis: { objective: 99.99999% }", "is no objective"),
+    ("analysis: { objective: 0.999 }", "is no objective"),
+    ("analysis: { score: { pass: 101 } }", "101, which is out of range"),
+    ("analysis: { score: { pass: 50, marginal: 60 } }", "calls 60 marginal and 50 good"),
     ("worker: true\n    analysis: { watch: [errors] }", "nothing can judge it"),
   ])
   func analysesThatCannotBe(_ line: String, _ message: String) throws {
