@@ -1,4 +1,5 @@
 import CanaryAnalysis
+import ControlProtocol
 import RolloutEngine
 import SegueModel
 
@@ -13,12 +14,29 @@ enum Trial {
     guard rollout.kind == .deploy, !rollout.isGoingBack, rollout.from != nil else { return nil }
     if let experiment = LiveExperiment(rollout) {
       self = .goals(experiment)
-    } else if case .shadow(let spec) = rollout.to.spec.strategy, case .verdict = spec.hold {
-      self = .copies(
-        of: rollout.to.id, tolerated: spec.tolerated ?? ShadowSpec.standardTolerance)
+    } else if let tolerated = Self.tolerated(by: rollout.to.spec.strategy) {
+      self = .copies(of: rollout.to.id, tolerated: tolerated)
     } else {
       return nil
     }
+  }
+
+  /// `nil`: no requests are copied.
+  private static func tolerated(by strategy: StrategySpec) -> Permille? {
+    guard case .shadow(let spec) = strategy else { return nil }
+    return spec.tolerated ?? ShadowSpec.standardTolerance
+  }
+
+  /// For the receipt; `nil`: no requests were copied.
+  static func line(of mirrored: MirrorReport?, for strategy: StrategySpec) -> CopiesLine? {
+    guard let mirrored, let tolerated = tolerated(by: strategy) else { return nil }
+    let verdict = ShadowVerdict(mirrored, tolerated: Double(tolerated.value) / 1_000)
+    func millionths(_ part: Double) -> Int64 { Int64((part * 1e6).rounded()) }
+    return CopiesLine(
+      answer: CopiesLine.Answer(rawValue: verdict.answer.rawValue) ?? .notEnoughEvidence,
+      sentence: verdict.description, compared: verdict.compared, differing: verdict.differing,
+      atLeast: millionths(verdict.lower), atMost: millionths(verdict.upper),
+      tolerated: millionths(verdict.tolerated))
   }
 
   /// What the engine is told, if there is something to tell and it waits for that.

@@ -69,6 +69,8 @@ public struct Receipt: Hashable, Codable, Sendable {
   public var contractDue: Instant?
   /// What copies of requests have shown; `nil`: none was copied.
   public var mirror: MirrorReport?
+  /// What they say of the release; `nil`: none was copied.
+  public var copies: CopiesLine?
   /// What live traffic said of the release; `nil`: nothing was judged.
   public var judgement: JudgementLine?
   /// What users did; `nil`: it was no experiment.

@@ -112,8 +112,8 @@ final class ExperimentBooks: Sendable {
   func settle(on loop: any EventLoop) -> EventLoopFuture<Void> {
     let promise = loop.makePromise(of: Void.self)
     queue.async { [self] in
-      save(longerThan: Self.saveInterval)
       promise.succeed()
+      save(longerThan: Self.saveInterval)
     }
     return promise.futureResult
   }

@@ -225,6 +225,9 @@ enum Samples {
         .init(request: "GET /basket", what: "status: 200 there, 500 here", count: 2),
         .init(request: "GET /basket/{n}", what: "body: $.total", count: 1),
       ])
+    receipt.copies = CopiesLine(
+      answer: .notEnoughEvidence, sentence: "4 of 1,205 answers differ", compared: 1_205,
+      differing: 4, atLeast: 500, atMost: 11_000, tolerated: 1_000)
     receipt.experiment = experiment.result
     receipt.experiment?.end = .verdict
     return receipt

@@ -159,6 +159,10 @@ import Testing
       }
       let receipt = try await Self.receipt(plane)
       #expect(receipt.outcome == outcome)
+      let copies = try #require(receipt.copies)
+      #expect(copies.answer == (outcome == .live ? .good : .bad))
+      #expect(copies.compared == 10_000 && copies.differing == 10_000 - equal)
+      #expect(copies.tolerated == 5_000 && copies.atLeast < copies.atMost)
       guard outcome == .rolledBack else { return }
       let reason = try #require(receipt.reason)
       #expect(reason.contains("1,000 of 10,000 answers differ"))

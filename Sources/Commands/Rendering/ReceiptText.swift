@@ -140,7 +140,18 @@ struct ReceiptText: Sendable {
         Line(example.what + (count > 1 ? ", \(count) times" : "")))
     }
     return ["", Line("copies to \(mirror.release), and how their answers differ", .bold)]
-      + table.lines() + Self.groups(mirror) + examples.lines()
+      + table.lines() + (receipt.copies.map { [Self.line($0)] } ?? []) + Self.groups(mirror)
+      + examples.lines()
+  }
+
+  private static func line(_ copies: CopiesLine) -> Line {
+    let ink: Line.Ink =
+      switch copies.answer {
+      case .good: .green
+      case .bad: .red
+      case .notEnoughEvidence: .yellow
+      }
+    return Line("  ") + Line(copies.sentence, ink)
   }
 
   /// The most frequent kinds of differences.
