@@ -132,6 +132,11 @@ bench-analysis-cost: bootstrap ## Measure what judging 1,000 rollouts at once co
 	swift build --configuration release --scratch-path .build-release --product segue-bench-analysis
 	$(release)/segue-bench-analysis cost
 
+.PHONY: bench-flaky
+bench-flaky: bootstrap ## Measure how well flaky tests are found, on published failure rates
+	swift build --configuration release --scratch-path .build-release --product segue-bench-flaky
+	$(release)/segue-bench-flaky Benchmarks/results/flaky.json
+
 .PHONY: bench-evidence
 bench-evidence: bootstrap ## Measure how long large test reports and long histories take
 	swift build --configuration release --scratch-path .build-release --product segue-bench-evidence

@@ -53,6 +53,7 @@ let package = Package(
     .executable(name: "segue-bench-engine", targets: ["segue-bench-engine"]),
     .executable(name: "segue-bench-analysis", targets: ["segue-bench-analysis"]),
     .executable(name: "segue-bench-evidence", targets: ["segue-bench-evidence"]),
+    .executable(name: "segue-bench-flaky", targets: ["segue-bench-flaky"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -116,13 +117,14 @@ let package = Package(
     .target(
       name: "ForgeLink",
       dependencies: [
-        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, crypto, nioCore, nioPosix,
+        "SegueModel", "Ports", "WebhookSigning", "OutboundHTTP", crypto, nioHTTP1,
       ],
       swiftSettings: strict),
     .target(
       name: "Notifications",
       dependencies: [
-        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, nioCore, nioPosix, nioSSL,
+        "SegueModel", "Ports", "WebhookSigning", "OutboundHTTP", nioCore, nioHTTP1, nioPosix,
+        nioSSL,
       ],
       swiftSettings: strict),
     .target(
@@ -178,8 +180,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "SegueModel", "RolloutEngine", "CanaryAnalysis", "SimulationKit", "ControlProtocol",
-        "ControlClient", "SpecFile", "AnalysisImport", argumentParser,
+        "SegueModel", "RolloutEngine", "CanaryAnalysis", "Evidence", "SimulationKit",
+        "ControlProtocol", "ControlClient", "SpecFile", "AnalysisImport", argumentParser,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -210,6 +212,8 @@ let package = Package(
     .executableTarget(
       name: "segue-bench-evidence",
       dependencies: ["SegueModel", "Ports", "Evidence", "EvidenceStore"], swiftSettings: strict),
+    .executableTarget(
+      name: "segue-bench-flaky", dependencies: ["SegueModel", "Evidence"], swiftSettings: strict),
     .target(
       name: "JournalContract", dependencies: ["SegueModel", "Ports"],
       path: "Tests/JournalContract", swiftSettings: strict),
@@ -304,8 +308,8 @@ let package = Package(
     .testTarget(
       name: "ControlPlaneTests",
       dependencies: [
-        "SegueModel", "RolloutEngine", "Evidence", "Ports", "ControlPlane", "ControlProtocol",
-        logging,
+        "SegueModel", "RolloutEngine", "Evidence", "ReleaseCalendar", "Ports", "ControlPlane",
+        "ControlProtocol", logging,
       ],
       swiftSettings: strict),
     .testTarget(

@@ -150,6 +150,14 @@ public struct ControlClient: ControlAPI {
       ["question": request.question.rawValue, "limit": "\(request.limit)"])
   }
 
+  public func testDurations(_ request: DurationsRequest) async throws -> DurationsReply {
+    try await get(ControlWire.Path.testDurations, ["limit": "\(request.limit)"])
+  }
+
+  public func testTimes() async throws -> TestTimesReply {
+    try await get(ControlWire.Path.testTimes)
+  }
+
   public func diagnose() async throws -> [Finding] { try await get(ControlWire.Path.diagnose) }
 
   public func feed(

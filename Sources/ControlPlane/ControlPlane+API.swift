@@ -1,4 +1,5 @@
 public import ControlProtocol
+import Logging
 import Ports
 import RolloutEngine
 import SegueModel
@@ -19,8 +20,27 @@ extension ControlPlane: ControlAPI {
           .notFound, "there is no branch \(self.settings.deployBranch) in the source",
           nextStep: "Push it, or name another under deploy.branch in segue.yaml")
       }
-      return try await self.deploy(commit, request)
+      return request.asks == true
+        ? try await self.ask(about: commit, request) : try await self.deploy(commit, request)
     }
+  }
+
+  private func ask(about commit: Commit, _ request: DeployRequest) async throws -> DeployReply {
+    let short = commit.id.short
+    if let record = catalogue.record(of: commit.id), record.status.state == .running {
+      return DeployReply(
+        commit: commit.id, sequence: await feed.sequence,
+        message: "\(short) is in the pipeline already", accepted: true)
+    }
+    guard let sequence = try await pipeline.ask(about: commit, by: request.who) else {
+      throw ControlError(
+        .refused, "\(PipelineController.questionLimit) commits are asked about already",
+        nextStep: "Try again when one of them has its answer; `segue status` shows what runs")
+    }
+    return DeployReply(
+      commit: commit.id, sequence: max(sequence - 1, 0),
+      message: "the steps of \(short) are run, to ask every gate; nothing is deployed",
+      accepted: true)
   }
 
   private func deploy(_ commit: Commit, _ request: DeployRequest) async throws -> DeployReply {
@@ -201,6 +221,14 @@ extension ControlPlane: ControlAPI {
         .refused, objection,
         nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older`"
       )
+    }
+    do throws(PortError) {
+      try await world.attest(release, catalogue)
+    } catch {
+      // Going back must not wait for a disk that is full.
+      world.logger.warning(
+        "a verification could not be signed",
+        metadata: ["release": "\(release.id)", "error": "\(error)"])
     }
     return ServiceRelease(
       id: release.id, commit: release.commit, height: release.height, spec: spec)

@@ -102,10 +102,16 @@ extension ControlPlane {
     }
     var answers = record.status.steps.map { step in answer(step, record) }
     answers += record.gates?.answers.map { Explanation.Answer($0) } ?? []
-    if let release = record.release, record.signedBy != nil, let papers = world.papers {
-      answers.append(.init(release, objection: await papers.objection(to: release)))
+    if record.gates != nil, record.spec == nil {
+      answers.append(.init(.stepsWereNotRun(record.acceptance.commit.id)))
     }
-    if record.status.steps.isEmpty, let reason = record.status.reason {
+    if let release = record.release, record.signedBy != nil, let papers = world.papers {
+      answers.append(
+        .init(
+          release, objection: await papers.objection(to: release),
+          papers: await papers.papers(of: release)))
+    }
+    if record.status.steps.isEmpty, record.gates == nil, let reason = record.status.reason {
       answers.append(.init(question: "commit", result: .fail, why: "\(reason)."))
     }
     var isLive = false
@@ -124,6 +130,13 @@ extension ControlPlane {
           of: release, in: environment.name, hasBegun: places.contains(where: \.hasBegun))
         answers += places.map(\.answer)
       }
+    } else if record.status.state == .refused || record.acceptance.isQuestion,
+      let prospect = prospect(record)
+    {
+      // What it would wait for besides: whoever mends it should learn of everything at once.
+      for environment in prospect.spec.environments {
+        answers += await startAnswers(of: prospect, in: environment.name, hasBegun: false)
+      }
     }
     return Explanation(
       commit: record.acceptance.commit, release: record.release?.id,
@@ -134,6 +147,10 @@ extension ControlPlane {
     _ record: ReleaseCatalogue.Record, _ answers: [Explanation.Answer], isLive: Bool, wasLive: Bool
   ) -> String {
     let short = record.acceptance.commit.id.short
+    if record.acceptance.isQuestion, record.status.state != .running {
+      return record.status.reason.map { "\(short) is not live, and would not be: \($0)." }
+        ?? "\(short) was only asked about: no gate stops it, and it is not deployed."
+    }
     if record.status.state == .refused, record.gates?.failing.isEmpty == false,
       let reason = record.status.reason
     {
@@ -168,7 +185,7 @@ extension ControlPlane {
       evidence: outcome == .fail ? evidence : [])
   }
 
-  private struct Standing {
+  struct Standing {
     var answer: Explanation.Answer
     var isLive = false
     var wasLive = false
@@ -183,7 +200,7 @@ extension ControlPlane {
   }
 
   /// What has become of a release in one place.
-  private func standing(of release: Release, at key: ServiceKey) async -> Standing {
+  func standing(of release: Release, at key: ServiceKey) async -> Standing {
     let question = "rollout \(key)"
     guard let state = await controllers[key]?.state else {
       return Standing(question, .wait, "It has not begun.")

@@ -30,6 +30,7 @@ extension ControlPlane {
         let observed = try await world.platform.observe()
         try await settle(Self.instances, await mendInstances(observed))
         try await settle(Self.releases, try await verifyReleases())
+        try await endRegressions()
         troubles["drift"] = nil
       } catch {
         note("drift", "\(error)")

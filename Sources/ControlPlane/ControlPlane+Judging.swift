@@ -177,12 +177,15 @@ extension ControlPlane {
     let reason = "\(bake.release) \(what)"
     switch bake.onRegression {
     case .offer:
-      note("regression \(key)", reason + "; `segue rollback` brings back the release before")
+      await keepRegression(
+        of: bake.release, in: key, reason + "; `segue rollback` brings back the release before")
     case .rollBack:
+      await keepRegression(of: bake.release, in: key, reason + "; it is taken back")
       do {
         try await controller.submit(.rollBack(release: nil, by: "segue", reason: reason))
       } catch {
-        note("regression \(key)", "\(reason); it could not be taken back: \(error)")
+        await keepRegression(
+          of: bake.release, in: key, "\(reason); it could not be taken back: \(error)")
       }
     }
   }

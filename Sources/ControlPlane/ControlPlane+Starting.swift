@@ -1,4 +1,5 @@
 import ControlProtocol
+import Ports
 import ReleaseCalendar
 import SegueModel
 
@@ -20,6 +21,18 @@ extension ControlPlane {
           question: "calendar \(environment)",
           result: answers.calendar.mayStart ? .pass : .wait, why: answers.calendar.sentence))
     }
+    let words = await people.state.words(
+      about: release.id, of: release.commit, in: environment, until: world.time.now(),
+      isOverridden: board[environment].overridden.contains(release.commit))
+    let approvals = words.filter { $0.kind == .approval }.map(\.sentence)
+    let overrides = words.filter { $0.kind == .override }
+    if !overrides.isEmpty {
+      said.append(
+        Explanation.Answer(
+          question: "overrides \(environment)", result: .pass,
+          why: "It may start, or began, in spite of \(overrides.count == 1 ? "a gate" : "gates").",
+          evidence: overrides.map(\.sentence), at: overrides.last?.at))
+    }
     said += answers.approvals.map { answer in
       let result: Explanation.Answer.Result =
         switch answer.state {
@@ -28,7 +41,8 @@ extension ControlPlane {
         case .declined, .impossible: hasBegun ? .unknown : .fail
         }
       return Explanation.Answer(
-        question: "approval \(environment)", result: result, why: answer.sentence)
+        question: "approval \(environment)", result: result, why: answer.sentence,
+        evidence: approvals)
     }
     return said
   }

@@ -52,9 +52,10 @@ public actor ControlPlane: Service {
     self.world = world
     self.settings = settings
     self.proxyStatus = proxyStatus
-    receipts = ReceiptKeeper(world: world, catalogue: catalogue, judgements: judgements)
     drift = DriftKeeper(world: world, feed: feed)
     people = PeopleKeeper(world: world, feed: feed, catalogue: catalogue)
+    receipts = ReceiptKeeper(
+      world: world, catalogue: catalogue, judgements: judgements, people: people, board: board)
     gate = StartGate(
       zones: world.zones, time: world.time, people: people, catalogue: catalogue,
       source: world.source, logger: world.logger)

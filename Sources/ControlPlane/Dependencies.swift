@@ -28,6 +28,8 @@ public struct Dependencies: Sendable {
   public var outreach: (any OutreachKeeping)?
   /// What a tracker says about an issue; `nil`: none can be asked.
   public var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
+  /// What a forge says about the review of a commit of a branch; `nil`: none can be asked.
+  public var review: (@Sendable (CommitID, String, ForgeSpec) async -> ReviewState)?
   public var readSpec: @Sendable ([UInt8]) throws(PortError) -> ProjectSpec
   /// The time zones that windows and freezes go by.
   public var zones: ZoneLibrary

@@ -11,6 +11,8 @@ actor DriftKeeper {
   private var stream: TypedStream<DriftEvent>
   /// By subject.
   private(set) var open: [String: String] = [:]
+  /// Which release is worse than the one before it, and where.
+  private(set) var regressions: [ServiceKey: ReleaseID] = [:]
 
   init(world: Dependencies, feed: FeedHub) {
     self.world = world
@@ -26,28 +28,66 @@ actor DriftKeeper {
 
   private func apply(_ event: DriftEvent) {
     switch event {
-    case .driftFound(let subject, let what): open[subject] = what
-    case .driftEnded(let subject): open[subject] = nil
+    case .driftFound(_, let what), .advisoryMatched(_, _, let what):
+      open[event.subject] = what
+    case .regressionFound(let place, let release, let what):
+      open[event.subject] = what
+      regressions[place] = release
+    case .driftEnded(let subject):
+      open[subject] = nil
+      regressions = regressions.filter { DriftEvent.regressions + "\($0.key)" != subject }
     }
   }
 
   /// Takes note of everything that one look found about subjects that begin with `kind`; what is not
   /// among it has been put right.
   func settle(_ kind: String, _ found: [String: String]) async throws(PortError) {
+    try await settle(
+      kind, found.sorted { $0.key < $1.key }.map { .driftFound(subject: $0.key, what: $0.value) })
+  }
+
+  func settle(_ kind: String, _ found: [DriftEvent]) async throws(PortError) {
+    let subjects = Set(found.map(\.subject))
     try await gate.withTurn { () async throws(PortError) in
-      let new = found.filter { open[$0.key] != $0.value }.sorted { $0.key < $1.key }
-      let ended = open.keys.filter { $0.hasPrefix(kind) && found[$0] == nil }.sorted()
-      let events =
-        new.map { DriftEvent.driftFound(subject: $0.key, what: $0.value) }
-        + ended.map { DriftEvent.driftEnded(subject: $0) }
-      guard !events.isEmpty else { return }
-      var writer = stream
-      let records = try await writer.append(events, at: world.time.now())
-      stream = writer
-      for record in records {
-        apply(record.event)
-        await feed.publish(FeedText.item(for: record))
+      let ended = open.keys.filter { $0.hasPrefix(kind) && !subjects.contains($0) }.sorted()
+      try await append(new(found) + ended.map { DriftEvent.driftEnded(subject: $0) })
+    }
+  }
+
+  /// Takes note of one thing more.
+  func add(_ event: DriftEvent) async throws(PortError) {
+    try await gate.withTurn { () async throws(PortError) in try await append(new([event])) }
+  }
+
+  /// It has been put right.
+  func end(_ subject: String) async throws(PortError) {
+    try await gate.withTurn { () async throws(PortError) in
+      guard open[subject] != nil else { return }
+      try await append([.driftEnded(subject: subject)])
+    }
+  }
+
+  /// What differs from what is open under the same subject.
+  private func new(_ events: [DriftEvent]) -> [DriftEvent] {
+    events.filter { event in
+      switch event {
+      case .driftFound(_, let what), .advisoryMatched(_, _, let what): open[event.subject] != what
+      case .regressionFound(let place, let release, let what):
+        open[event.subject] != what || regressions[place] != release
+      case .driftEnded: true
       }
+    }
+  }
+
+  /// Only within a turn.
+  private func append(_ events: [DriftEvent]) async throws(PortError) {
+    guard !events.isEmpty else { return }
+    var writer = stream
+    let records = try await writer.append(events, at: world.time.now())
+    stream = writer
+    for record in records {
+      apply(record.event)
+      await feed.publish(FeedText.item(for: record))
     }
   }
 }

@@ -21,6 +21,8 @@ enum PipelineEvent: Hashable, JournalEvent {
   case pipelineFailed(reason: String)
   case pipelineCancelled(reason: String)
   case commitSuperseded(by: CommitID)
+  /// It was only asked what would stop the commit: everything that would, or nothing.
+  case questionAnswered(reason: String?)
   case releaseSealed(release: Release)
   /// How the release came to be is signed: without that paper it is not rolled out any more.
   case releaseSigned(release: ReleaseID, key: String)
@@ -39,6 +41,7 @@ enum PipelineEvent: Hashable, JournalEvent {
     case .pipelineFailed: "pipelineFailed"
     case .pipelineCancelled: "pipelineCancelled"
     case .commitSuperseded: "commitSuperseded"
+    case .questionAnswered: "questionAnswered"
     case .releaseSealed: "releaseSealed"
     case .releaseSigned: "releaseSigned"
     case .releaseRemoved: "releaseRemoved"
@@ -53,6 +56,10 @@ struct CommitAcceptance: Hashable, Codable, Sendable {
   var requestedBy: String
   var allowOlder: Bool
   var again: Bool
+  /// It is not to be deployed: somebody only asks what would stop it.
+  var asks: Bool?
+
+  var isQuestion: Bool { asks == true }
 }
 
 /// What an environment is meant to run. Stream `target/ENVIRONMENT`.
@@ -118,14 +125,32 @@ enum MachineEvent: Hashable, JournalEvent {
 /// Where the world was found to differ from the journal. Stream `drift`.
 enum DriftEvent: Hashable, JournalEvent {
   case driftFound(subject: String, what: String)
+  /// An advisory names a component of a release that is live: where, and what it says.
+  case advisoryMatched(release: ReleaseID, places: [ServiceKey], what: String)
+  /// A release turned out worse than the one before it, after its rollout had finished.
+  case regressionFound(place: ServiceKey, release: ReleaseID, what: String)
   case driftEnded(subject: String)
 
   var kind: String {
     switch self {
     case .driftFound: "drift"
+    case .advisoryMatched: "advisoryMatched"
+    case .regressionFound: "regressionFound"
     case .driftEnded: "driftEnded"
     }
   }
+
+  /// What it is about, as the status shows it: each is told once, and once more when it is gone.
+  var subject: String {
+    switch self {
+    case .driftFound(let subject, _), .driftEnded(let subject): subject
+    case .advisoryMatched(let release, _, _): "\(Self.components)\(release)"
+    case .regressionFound(let place, _, _): "\(Self.regressions)\(place)"
+    }
+  }
+
+  static let components = "components of "
+  static let regressions = "regression of "
 }
 
 /// Finished accounts. Stream `receipts`.

@@ -22,6 +22,17 @@ public struct EvidenceDesk: Sendable {
     self.readWaivers = readWaivers
     self.readQuarantines = readQuarantines
   }
+
+  /// Reads a file of statements in OpenVEX.
+  static func statements(
+    _ bytes: [UInt8], _ path: String
+  ) throws(PortError) -> [VulnerabilityStatement] {
+    do throws(ReportFailure) {
+      return try VulnerabilityStatement.openVEX(bytes)
+    } catch {
+      throw PortError("\(path) \(error)", fault: .user, retry: .never)
+    }
+  }
 }
 
 extension Dependencies {
@@ -36,5 +47,13 @@ extension Dependencies {
     // A release of a time before there were papers has none.
     guard catalogue.record(of: release.id)?.signedBy != nil, let papers else { return nil }
     return await papers.objection(to: release)
+  }
+
+  /// Has it signed that a release was verified before its rollout, and what came of it.
+  func attest(
+    _ release: Release, objection: String? = nil, _ catalogue: ReleaseCatalogue
+  ) async throws(PortError) {
+    guard catalogue.record(of: release.id)?.signedBy != nil, let papers else { return }
+    try await papers.attest(release, objection: objection, at: time.now())
   }
 }

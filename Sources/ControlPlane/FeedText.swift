@@ -264,6 +264,10 @@ enum FeedText {
       return (.warning, "pipeline", "cancelled: \(reason)", true)
     case .commitSuperseded(let by):
       return (.warning, "commit", "superseded by \(by.short)", true)
+    case .questionAnswered(nil):
+      return (.success, "commit", "nothing stops it; it was only asked about", true)
+    case .questionAnswered(let reason?):
+      return (.failure, "commit", "would be refused: \(reason)", true)
     case .releaseSealed(let release):
       return (.success, "release", "\(release.id) built", false)
     case .releaseRemoved(let release):
@@ -302,10 +306,11 @@ enum FeedText {
 
   static func item(for record: Recorded<DriftEvent>) -> FeedItem {
     switch record.event {
-    case .driftFound(let subject, let what):
+    case .driftFound(_, let what), .advisoryMatched(_, _, let what),
+      .regressionFound(_, _, let what):
       FeedItem(
         sequence: record.sequence, at: record.at, kind: record.event.kind, level: .warning,
-        subject: subject, text: what)
+        subject: record.event.subject, text: what)
     case .driftEnded(let subject):
       FeedItem(
         sequence: record.sequence, at: record.at, kind: record.event.kind, level: .info,

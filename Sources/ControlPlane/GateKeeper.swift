@@ -9,6 +9,8 @@ struct GateKeeper: Sendable {
   let world: Dependencies
   let desk: EvidenceDesk
   let run: PipelineRun
+  /// Whether the history learns from it: not from a commit that somebody only asks about.
+  var remembers = true
 
   /// What was decided, and what a release made of the commit consists of.
   struct Judgement: Sendable {
@@ -29,10 +31,44 @@ struct GateKeeper: Sendable {
     await readFiles(&gates, base: evidence.base)
     await remember(&gates, evidence)
     let report = gates.report(evidence, at: world.time.now())
-    await keep(evidence, findings: gates.findings(in: evidence))
+    if remembers { await keep(evidence, findings: gates.findings(in: evidence)) }
     return Judgement(
       record: GateRecord(answers: report.answers.map(GateResult.init), base: evidence.base),
       components: evidence.components)
+  }
+
+  // MARK: Before the steps run
+
+  /// The failures that are excused before they happen, by test: of steps with nothing worse, others
+  /// may run. What is decided in the end is for the gates, once the commit is known to descend from
+  /// what it is compared with.
+  func excused(comparedWith base: CommitID?) async -> [String: String] {
+    guard let path = run.spec.gates?.tests?.quarantine, let base else { return [:] }
+    do throws(PortError) {
+      let entries = try await quarantines(path, base: base)
+      let records = try await desk.history.records(
+        of: run.spec.project, tests: Set(entries.map(\.test)))
+      let now = world.time.now()
+      var excused: [String: String] = [:]
+      for entry in entries where excused[entry.test] == nil {
+        excused[entry.test] = entry.excusedSignature(record: records[entry.test], at: now)
+      }
+      return excused
+    } catch {
+      // The gate tells it when it reads the file.
+      return [:]
+    }
+  }
+
+  /// How long tests took before, where a step is split by that.
+  func testTimes() async -> [String: Milliseconds] {
+    guard run.spec.pipeline.contains(where: { $0.shard != nil }) else { return [:] }
+    do throws(PortError) {
+      return try await desk.history.durations(of: run.spec.project)
+    } catch {
+      forgetful(error)
+      return [:]
+    }
   }
 
   // MARK: What is gone by
@@ -52,6 +88,16 @@ struct GateKeeper: Sendable {
         }
       } catch {
         gates.unreadable["security.waivers"] = Self.text(error)
+      }
+    }
+    for path in run.spec.gates?.security?.statements ?? [] {
+      do throws(PortError) {
+        guard let bytes = try await file(path, at: run.commit.id) else {
+          throw PortError("the commit has no \(path)", fault: .user, retry: .never)
+        }
+        gates.statements += try EvidenceDesk.statements(bytes, path)
+      } catch {
+        gates.unreadable["security.vex"] = Self.text(error)
       }
     }
     if let directory = run.spec.gates?.security?.advisories {
@@ -109,8 +155,8 @@ struct GateKeeper: Sendable {
     let now = world.time.now()
     let project = run.spec.project
     do throws(PortError) {
-      for (step, attempts) in evidence.tests.sorted(by: { $0.key < $1.key }) {
-        let results = TestBatch.results(of: attempts.map(\.cases))
+      for (step, attempts) in families(evidence).sorted(by: { $0.key < $1.key }) {
+        let results = TestBatch.results(of: attempts)
         guard !results.isEmpty else { continue }
         try await desk.history.record(
           TestBatch(
@@ -126,6 +172,21 @@ struct GateKeeper: Sendable {
     } catch {
       forgetful(error)
     }
+  }
+
+  /// The attempts by step as the file has them: which of its shards a test runs on may change, and is
+  /// no other environment.
+  private func families(_ evidence: CommitEvidence) -> [StepName: [[TestCase]]] {
+    var families: [StepName: [[TestCase]]] = [:]
+    for step in run.spec.pipeline {
+      for (number, attempt) in (evidence.tests[step.name] ?? []).enumerated() {
+        if families[step.family, default: []].count <= number {
+          families[step.family, default: []].append([])
+        }
+        families[step.family]?[number] += attempt.cases
+      }
+    }
+    return families
   }
 
   /// Keeps what a release consists of, so that it can be matched again while it is live.

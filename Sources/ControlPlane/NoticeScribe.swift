@@ -63,7 +63,7 @@ struct NoticeScribe: Sendable {
     if name.hasPrefix(Streams.pipelinePrefix) { return try await pipeline(record) }
     if name.hasPrefix(Streams.servicePrefix) { return try await service(record, catalogue) }
     if name.hasPrefix(Streams.targetPrefix) { return try target(record, catalogue) }
-    if record.stream == Streams.drift { return try drift(record) }
+    if record.stream == Streams.drift { return try drift(record, catalogue) }
     return nil
   }
 
@@ -84,6 +84,8 @@ struct NoticeScribe: Sendable {
       "pipelineCancelled", "commitSuperseded",
     ]
     guard kinds.contains(record.kind) else { return nil }
+    // Whoever only asks about a commit gets the answer, and nobody else needs to hear of it.
+    if try await acceptance(of: record)?.isQuestion == true { return nil }
     let event = try TypedStream<PipelineEvent>.decode(record).event
     switch event {
     case .commitAccepted(let acceptance):
@@ -118,7 +120,7 @@ struct NoticeScribe: Sendable {
       return about(
         acceptance, notice(.commitDropped, of: record, "\(by.short) goes instead of it"))
     case .stepStarted, .stepInterrupted, .stepFinished, .gatesJudged, .releaseSigned,
-      .releaseRemoved:
+      .releaseRemoved, .questionAnswered:
       return nil
     }
   }
@@ -309,10 +311,33 @@ struct NoticeScribe: Sendable {
       notice(.waitingForApproval, of: record, text), of: commit, in: first.name, catalogue)
   }
 
-  private func drift(_ record: RecordedEvent) throws(PortError) -> Notice? {
-    guard case .driftFound(let subject, let what) = try TypedStream<DriftEvent>.decode(record).event
-    else { return nil }
-    return notice(.incident, of: record, "What runs is not what was recorded: \(subject): \(what)")
+  private func drift(
+    _ record: RecordedEvent, _ catalogue: ReleaseCatalogue
+  ) throws(PortError) -> Notice? {
+    switch try TypedStream<DriftEvent>.decode(record).event {
+    case .driftFound(let subject, let what):
+      return notice(
+        .incident, of: record, "What runs is not what was recorded: \(subject): \(what)")
+    case .advisoryMatched(let release, let places, let what):
+      return live(
+        release, places, notice(.advisoryHit, of: record, "\(release) is \(what)"), catalogue)
+    case .regressionFound(let place, let release, let what):
+      return live(release, [place], notice(.lateRegression, of: record, what), catalogue)
+    case .driftEnded: return nil
+    }
+  }
+
+  /// Something that is wrong with a release that is live.
+  private func live(
+    _ release: ReleaseID, _ places: [ServiceKey], _ notice: Notice, _ catalogue: ReleaseCatalogue
+  ) -> Notice {
+    var notice = about(catalogue.record(of: release)?.acceptance, notice)
+    notice.release = release
+    let environments = Set(places.map(\.environment))
+    let services = Set(places.map(\.service))
+    if environments.count == 1 { notice.environment = environments.first }
+    if services.count == 1 { notice.service = services.first }
+    return notice
   }
 }
 
@@ -331,7 +356,7 @@ extension ChannelSpec {
   public var selection: NoticeSelection {
     NoticeSelection(
       kinds: events.compactMap(Notice.Kind.init(rawValue:)), teams: teams,
-      environments: environments)
+      environments: environments, services: services ?? [])
   }
 }
 

@@ -37,18 +37,25 @@ struct PeopleState: Hashable, Sendable {
   private(set) var book = FreezeBook()
   private(set) var overrides: [CommitOverride] = []
   private(set) var approvals: [Approval] = []
-  private(set) var admissions: [MilestoneAdmission] = []
+  private(set) var admitted: [Admitted] = []
   /// Grows with everything that is said.
   private(set) var version = 0
 
-  mutating func evolve(_ event: PeopleEvent) {
+  /// When somebody let a release in past a milestone.
+  struct Admitted: Hashable, Sendable {
+    var admission: MilestoneAdmission
+    var at: Instant
+  }
+
+  mutating func evolve(_ record: Recorded<PeopleEvent>) {
     version += 1
-    switch event {
+    switch record.event {
     case .freezeOrdered(let order): book.apply(order)
     case .freezeLifted(let lift): book.apply(lift)
     case .calendarOverridden(let override): Self.add(override, to: &overrides)
     case .approvalSaid(let approval): Self.add(approval, to: &approvals)
-    case .changeAdmitted(let admission): Self.add(admission, to: &admissions)
+    case .changeAdmitted(let admission):
+      Self.add(Admitted(admission: admission, at: record.at), to: &admitted)
     }
   }
 
@@ -78,7 +85,7 @@ actor PeopleKeeper {
     var reader = stream
     let history = try await reader.load()
     stream = reader
-    for record in history { state.evolve(record.event) }
+    for record in history { state.evolve(record) }
     if let last = history.last { await feed.advance(to: last.sequence) }
   }
 
@@ -95,7 +102,7 @@ actor PeopleKeeper {
       let records = try await writer.append([event], at: now)
       stream = writer
       for record in records {
-        state.evolve(record.event)
+        state.evolve(record)
         await feed.publish(FeedText.item(for: record, catalogue: catalogue))
       }
       return event

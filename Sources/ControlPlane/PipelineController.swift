@@ -96,13 +96,39 @@ actor PipelineController {
       let acceptance = CommitAcceptance(
         pipeline: PipelineID("\(commit.id.short)-\(attempt)"), commit: commit, requestedBy: who,
         allowOlder: allowOlder, again: again)
-      let superseded = waiting
       let sequence = try await append([.commitAccepted(acceptance)], to: acceptance)
-      waiting = [acceptance]
+      let superseded = waiting.filter { !$0.isQuestion }
+      // What is to be deployed goes before what somebody only asks about.
+      waiting = [acceptance] + waiting.filter(\.isQuestion)
       for older in superseded {
         try await append([.commitSuperseded(by: commit.id)], to: older)
         streams[older.pipeline] = nil
       }
+      wakeUp.yield()
+      return sequence
+    }
+  }
+
+  /// Commits that somebody may ask about at once.
+  static let questionLimit = 5
+
+  /// Records that somebody asks what would stop a commit. Its steps run once nothing that is to be
+  /// deployed waits, and nothing comes of it but the answer.
+  ///
+  /// - Returns: the sequence from which on its feed tells; `nil` when too many wait already.
+  func ask(about commit: Commit, by who: String) async throws(PortError) -> Int64? {
+    try await gate.withTurn { () async throws(PortError) in
+      let open = catalogue.all.filter { $0.acceptance.isQuestion && $0.status.state == .running }
+      if open.contains(where: { $0.acceptance.commit.id == commit.id }) {
+        return await feed.sequence
+      }
+      guard open.count < Self.questionLimit else { return nil }
+      let attempt = catalogue.all.count { $0.acceptance.commit.id == commit.id } + 1
+      let acceptance = CommitAcceptance(
+        pipeline: PipelineID("\(commit.id.short)-\(attempt)"), commit: commit, requestedBy: who,
+        allowOlder: true, again: true, asks: true)
+      let sequence = try await append([.commitAccepted(acceptance)], to: acceptance)
+      waiting.append(acceptance)
       wakeUp.yield()
       return sequence
     }
@@ -201,8 +227,52 @@ actor PipelineController {
       return await onRelease(sealed, acceptance)
     }
     let spec = try await spec(of: acceptance.commit)
-    guard try await isAllowed(acceptance, spec) else { return }
+    guard let policy = try await policyAnswers(acceptance, spec) else { return }
     let run = try await begin(acceptance, spec)
+    guard let result = try await execute(run, acceptance) else { return }
+    let keeper = world.evidence.map {
+      GateKeeper(world: world, desk: $0, run: run, remembers: !acceptance.isQuestion)
+    }
+    let judgement = try await keeper?.judge(comparedWith: releasedCommits)
+    var record = judgement?.record ?? GateRecord()
+    record.answers = policy + record.answers
+    if judgement != nil || !policy.isEmpty {
+      try await appendPatiently([.gatesJudged(record)], to: acceptance)
+    }
+    let refusal = record.refusal(of: result, spec)
+    if acceptance.isQuestion { return try await answer(refusal, run, acceptance) }
+    if let refusal {
+      try await appendPatiently([.commitRefused(reason: refusal)], to: acceptance)
+      return await settle(acceptance)
+    }
+    let release = try await world.releases.seal(run, at: world.time.now())
+    if let components = judgement?.components { await keeper?.keep(components, of: release.id) }
+    try await appendPatiently(
+      [.releaseSealed(release: release)] + (try await sign(release, run)), to: acceptance)
+    await onRelease(release, acceptance)
+  }
+
+  /// Ends a question. What was built of the commit is of no use to anybody.
+  private func answer(
+    _ reason: String?, _ run: PipelineRun, _ acceptance: CommitAcceptance
+  ) async throws {
+    let build = Release(
+      id: ReleaseID(run.id.rawValue), commit: run.commit.id, pipeline: run.id,
+      subject: run.commit.subject, author: run.commit.author, height: run.commit.height,
+      directory: run.directory, digest: "", spec: run.spec, builtAt: world.time.now())
+    do {
+      try await world.releases.remove(build)
+    } catch {
+      world.logger.warning("a build could not be removed", metadata: ["error": "\(error)"])
+    }
+    try await appendPatiently([.questionAnswered(reason: reason)], to: acceptance)
+  }
+
+  /// Runs the steps.
+  /// - Returns: `nil` when somebody ended it, which is recorded.
+  private func execute(
+    _ run: PipelineRun, _ acceptance: CommitAcceptance
+  ) async throws -> PipelineResult? {
     // unstructured: awaited below; a task of its own, so that it can be cancelled by name.
     let task = Task { [world] in
       try await world.pipeline.execute(run) { progress in
@@ -219,23 +289,10 @@ actor PipelineController {
     guard !Task.isCancelled else { throw CancellationError() }
     if let reason = cancelReason {
       try await appendPatiently([.pipelineCancelled(reason: reason)], to: acceptance)
-      return await settle(acceptance)
+      await settle(acceptance)
+      return nil
     }
-    let result = try outcome.get()
-    let keeper = world.evidence.map { GateKeeper(world: world, desk: $0, run: run) }
-    let judgement = try await keeper?.judge(comparedWith: releasedCommits)
-    if let record = judgement?.record {
-      try await appendPatiently([.gatesJudged(record)], to: acceptance)
-    }
-    if let refusal = (judgement?.record ?? GateRecord()).refusal(of: result, spec) {
-      try await appendPatiently([.commitRefused(reason: refusal)], to: acceptance)
-      return await settle(acceptance)
-    }
-    let release = try await world.releases.seal(run, at: world.time.now())
-    if let components = judgement?.components { await keeper?.keep(components, of: release.id) }
-    try await appendPatiently(
-      [.releaseSealed(release: release)] + (try await sign(release, run)), to: acceptance)
-    await onRelease(release, acceptance)
+    return try outcome.get()
   }
 
   /// The commits that a commit may be compared with, the newest first.
@@ -271,27 +328,40 @@ actor PipelineController {
     return spec
   }
 
-  /// Whether the policy lets the commit be built. If not, that is recorded.
-  private func isAllowed(_ acceptance: CommitAcceptance, _ spec: ProjectSpec) async throws -> Bool {
-    let refusal: String?
+  /// What the policy says of the commit; `nil` when its way ends here, which is recorded.
+  ///
+  /// Nothing of a commit against the policy is run, since nobody may have looked at it; unless
+  /// somebody asks about that commit by name.
+  private func policyAnswers(
+    _ acceptance: CommitAcceptance, _ spec: ProjectSpec
+  ) async throws -> [GateResult]? {
+    let answers: [GateResult]
     do {
-      refusal = try await policy.refusal(of: acceptance.commit, spec) {
-        cancelReason == nil && waiting.isEmpty
+      answers = try await policy.answers(
+        of: acceptance.commit, spec, isPatient: !acceptance.isQuestion
+      ) {
+        cancelReason == nil && waiting.allSatisfy(\.isQuestion)
       } tell: { what in
         await feed.publishOutput(
           what, subject: "policy", commit: acceptance.commit.id, at: world.time.now())
       }
     } catch is CancellationError where !Task.isCancelled {
       let end: PipelineEvent =
-        waiting.first.map { .commitSuperseded(by: $0.commit.id) }
+        waiting.first { !$0.isQuestion }.map { .commitSuperseded(by: $0.commit.id) }
         ?? .pipelineCancelled(reason: cancelReason ?? "nobody waits for it")
       try await appendPatiently([end], to: acceptance)
-      return false
+      return nil
     }
-    guard let refusal else { return true }
-    try await appendPatiently([.commitRefused(reason: refusal)], to: acceptance)
+    let against = answers.filter { $0.verdict == .fail }
+    if acceptance.isQuestion || against.isEmpty { return answers }
+    let reasons = against.map { ([$0.reason] + $0.remedies).joined(separator: ". ") }
+    try await appendPatiently(
+      [
+        .gatesJudged(GateRecord(answers: answers)),
+        .commitRefused(reason: reasons.joined(separator: "; ")),
+      ], to: acceptance)
     await settle(acceptance)
-    return false
+    return nil
   }
 
   private func begin(_ acceptance: CommitAcceptance, _ spec: ProjectSpec) async throws
@@ -303,9 +373,15 @@ actor PipelineController {
       try await appendPatiently([.pipelineStarted(spec: spec)], to: acceptance)
     }
     let base = "\(settings.stateDirectory)/builds/\(acceptance.pipeline)"
-    return PipelineRun(
+    var run = PipelineRun(
       id: acceptance.pipeline, commit: acceptance.commit, spec: spec,
       directory: base + "/checkout", logDirectory: base + "/logs", passed: passed)
+    if let desk = world.evidence {
+      let keeper = GateKeeper(world: world, desk: desk, run: run)
+      run.excused = await keeper.excused(comparedWith: releasedCommits.first)
+      run.testTimes = await keeper.testTimes()
+    }
+    return run
   }
 
   private func observe(_ progress: StepProgress, _ acceptance: CommitAcceptance) async throws {
@@ -324,7 +400,7 @@ actor PipelineController {
   }
 
   private func settle(_ acceptance: CommitAcceptance) async {
-    guard let record = catalogue.record(acceptance.pipeline) else { return }
+    guard !acceptance.isQuestion, let record = catalogue.record(acceptance.pipeline) else { return }
     do {
       try await receipts.issue(refused: record)
     } catch {

@@ -19,6 +19,8 @@ actor ReceiptKeeper {
   private var mirrors: [ServiceKey: MirrorReport] = [:]
 
   private let judgements: JudgementBoard
+  private let people: PeopleKeeper
+  private let board: TargetBoard
 
   private struct Sample {
     var at: Instant
@@ -44,8 +46,13 @@ actor ReceiptKeeper {
   /// A rate over less time is chance.
   static let shortestRate = Milliseconds.seconds(20)
 
-  init(world: Dependencies, catalogue: ReleaseCatalogue, judgements: JudgementBoard) {
+  init(
+    world: Dependencies, catalogue: ReleaseCatalogue, judgements: JudgementBoard,
+    people: PeopleKeeper, board: TargetBoard
+  ) {
     self.judgements = judgements
+    self.people = people
+    self.board = board
     self.world = world
     self.catalogue = catalogue
     stream = TypedStream(id: Streams.receipts, journal: world.journal)
@@ -149,7 +156,26 @@ actor ReceiptKeeper {
         mirrored: after?.mirrored ?? mirrors[key])
     else { return }
     draft.judgement = judgements[rollout]
+    if let to = draft.to, let release = catalogue.record(of: to)?.release, let papers = world.papers
+    {
+      let paths = await papers.papers(of: release)
+      draft.papers = paths.isEmpty ? nil : paths
+    }
+    draft.words = await words(of: draft, RolloutAccount(key: key, events: account))
     try await chain(draft)
+  }
+
+  /// What people said by which it could start, and what they had it go past.
+  private func words(
+    of draft: Receipt, _ account: RolloutAccount
+  ) async -> [Receipt.WordLine]? {
+    var lines = account.overrides
+    if draft.kind == nil, let release = draft.to, let environment = draft.key?.environment {
+      lines += await people.state.words(
+        about: release, of: draft.commit.id, in: environment, until: draft.startedAt,
+        isOverridden: board[environment].overridden.contains(draft.commit.id))
+    }
+    return lines.isEmpty ? nil : lines.sorted { $0.at < $1.at }
   }
 
   func issue(refused record: ReleaseCatalogue.Record) async throws(PortError) {

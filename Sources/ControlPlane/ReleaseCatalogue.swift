@@ -51,11 +51,13 @@ final class ReleaseCatalogue: Sendable {
     storage.withLock { $0.records[pipeline] }
   }
 
-  /// The newest run for a commit.
+  /// The newest run for a commit that is to be deployed.
   func record(of commit: CommitID) -> Record? {
     storage.withLock { storage in
-      storage.order.last { storage.records[$0]?.acceptance.commit.id == commit }
-        .flatMap { storage.records[$0] }
+      storage.order.last { id in
+        guard let acceptance = storage.records[id]?.acceptance else { return false }
+        return acceptance.commit.id == commit && !acceptance.isQuestion
+      }.flatMap { storage.records[$0] }
     }
   }
 
@@ -68,13 +70,16 @@ final class ReleaseCatalogue: Sendable {
     storage.withLock { storage in storage.order.last.flatMap { storage.records[$0] } }
   }
 
-  /// The release that a release id, a commit or the beginning of either names.
+  /// The run that a release id, a commit or the beginning of either names: the newest one, and rather
+  /// one that became a release than one by which somebody only asked.
   func find(_ name: String) -> Record? {
-    all.last { record in
+    let named = all.filter { record in
       record.acceptance.commit.id.rawValue.hasPrefix(name)
         || record.release?.id.rawValue.hasPrefix(name) == true
         || record.acceptance.pipeline.rawValue == name
     }
+    guard let last = named.last, last.acceptance.isQuestion else { return named.last }
+    return named.last { $0.release != nil } ?? last
   }
 
   func apply(_ event: PipelineEvent, of pipeline: PipelineID, at now: Instant) {
@@ -146,6 +151,8 @@ extension ReleaseCatalogue.Record {
     case .commitSuperseded(let commit):
       supersededBy = commit
       end(.cancelled, "superseded by \(commit.short)", at: now)
+    case .questionAnswered(let reason):
+      end(reason == nil ? .passed : .refused, reason, at: now)
     case .releaseSealed(let release):
       self.release = release
       status.release = release.id

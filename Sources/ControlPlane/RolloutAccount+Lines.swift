@@ -100,6 +100,15 @@ extension RolloutAccount {
     return lines.isEmpty ? nil : lines
   }
 
+  /// Where somebody had it go past everything that it would have waited for.
+  var overrides: [Receipt.WordLine] {
+    events.compactMap { record in
+      guard case .promotedToTheEnd(let by, let reason) = record.event else { return nil }
+      return Receipt.WordLine(
+        by: by, kind: .override, gate: "holds of \(key)", at: record.at, reason: reason)
+    }
+  }
+
   // MARK: Database
 
   var migrations: [Receipt.MigrationLine]? {

@@ -63,7 +63,7 @@ struct StartGate: Sendable {
     let question = StartQuestion(
       environment: subject.environment, at: now, release: release.id,
       overrides: said.overrides.filter { $0.commit == release.commit }.map(\.override),
-      admissions: said.admissions)
+      admissions: said.admitted.map(\.admission))
     let rules = ApprovalRules(subject).all
     let authors = await authors(of: subject, for: rules)
     let approvals = rules.map { rule in
@@ -92,8 +92,8 @@ struct StartGate: Sendable {
     }
     for record in catalogue.all {
       let commit = record.acceptance.commit
-      guard commit.height > live.height, commit.height <= release.height,
-        !authors.contains(commit.author)
+      guard !record.acceptance.isQuestion, commit.height > live.height,
+        commit.height <= release.height, !authors.contains(commit.author)
       else { continue }
       authors.append(commit.author)
     }

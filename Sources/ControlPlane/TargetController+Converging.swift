@@ -45,6 +45,7 @@ extension TargetController {
     guard state.begun.isEmpty,
       let problem = try await world.objection(to: release, catalogue)
     else { return true }
+    try await world.attest(release, objection: problem, catalogue)
     let place = release.spec.environments.count > 1 ? " in \(environment)" : ""
     let summary =
       "\(release.commit.short) is not live\(place): \(problem); `segue deploy` builds it again"
@@ -82,6 +83,7 @@ extension TargetController {
         let spec = release.spec.service(service.name, in: environment)
       else { continue }
       if state.begun[service.name] == nil {
+        if state.begun.isEmpty { try await world.attest(release, catalogue) }
         let before = await controller.state.live?.id
         guard try await record(.serviceBegan(service: service.name, from: before), for: order)
         else { return }

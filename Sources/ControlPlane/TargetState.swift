@@ -32,6 +32,9 @@ struct TargetState: Hashable, Sendable {
   private(set) var arrival: Arrival?
   /// The last arrival of each other environment that was promoted here.
   private(set) var promoted: [EnvironmentName: Int64] = [:]
+  /// Commits that began here in spite of the calendar; the newest of them.
+  private(set) var overridden: [CommitID] = []
+  private static let overriddenLimit = 50
   /// Releases that were a target once: after a crash, the newest is not set a second time.
   private(set) var known: Set<ReleaseID> = []
 
@@ -57,8 +60,9 @@ struct TargetState: Hashable, Sendable {
       hold = nil
     case .startHeld(_, let reason, let next, _):
       hold = Hold(reason: reason, next: next, since: hold?.since ?? record.at)
-    case .startOverridden:
+    case .startOverridden(let commit, _):
       hold = nil
+      overridden = overridden.suffix(Self.overriddenLimit - 1) + [commit]
     case .unwindingBegan(_, let reason):
       unwinding = reason
     case .commitSettled(let commit, let live, _, _):

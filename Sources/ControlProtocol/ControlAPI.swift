@@ -4,7 +4,8 @@ public import SegueModel
 /// HTTP on a Unix socket; `ControlClient` implements it over that socket; tests call it directly.
 public protocol ControlAPI: Sendable {
   func status() async throws -> StatusReply
-  /// Builds (if need be) and rolls out a commit. Returns as soon as it is recorded.
+  /// Builds (if need be) and rolls out a commit, or only asks what would stop it. Returns as soon as it
+  /// is recorded.
   func deploy(_ request: DeployRequest) async throws -> DeployReply
   func rollback(_ request: RollbackRequest) async throws -> RolloutReply
   func abort(_ request: AbortRequest) async throws -> RolloutReply
@@ -32,6 +33,10 @@ public protocol ControlAPI: Sendable {
   func reach(_ request: GoalRequest) async throws -> GoalReply
   /// Tests of the project, by what is asked.
   func tests(_ request: TestsRequest) async throws -> [TestStanding]
+  /// What became of the durations of the project's tests.
+  func testDurations(_ request: DurationsRequest) async throws -> DurationsReply
+  /// How long the project's tests take: what they are split by.
+  func testTimes() async throws -> TestTimesReply
   /// Everything that happens, from after `sequence`; with `follow` it does not end. `commit` keeps
   /// only what concerns that commit, and ends when its fate is decided.
   func feed(after sequence: Int64, follow: Bool, commit: CommitID?)
@@ -97,16 +102,19 @@ public struct DeployRequest: Hashable, Codable, Sendable {
   public var again: Bool
   /// Why it may start in spite of windows and freezes; `nil`: it may not.
   public var override: String?
+  /// `true`: run the steps and ask the gates, and deploy nothing.
+  public var asks: Bool?
   public var who: String
 
   public init(
     revision: String? = nil, allowOlder: Bool = false, again: Bool = false,
-    override: String? = nil, who: String
+    override: String? = nil, asks: Bool? = nil, who: String
   ) {
     self.revision = revision
     self.allowOlder = allowOlder
     self.again = again
     self.override = override
+    self.asks = asks
     self.who = who
   }
 }

@@ -21,6 +21,8 @@ public enum ControlWire {
     public static let experiment = "/v1/experiment"
     public static let goal = "/v1/goal"
     public static let tests = "/v1/tests"
+    public static let testDurations = "/v1/test-durations"
+    public static let testTimes = "/v1/test-times"
     public static let feed = "/v1/feed"
     public static let logs = "/v1/logs"
     public static let freeze = "/v1/freeze"

@@ -48,6 +48,8 @@ public struct GateRecord: Hashable, Codable, Sendable {
   }
 
   public var failing: [GateResult] { answers.filter { $0.verdict == .fail } }
+  /// What is not known yet.
+  public var waiting: [GateResult] { answers.filter { $0.verdict == .wait } }
 }
 
 /// The answers of the gates about one commit.
@@ -58,11 +60,21 @@ public struct GateReply: Hashable, Codable, Sendable {
   /// The answer in one sentence.
   public var verdict: String
   public var record: GateRecord
-  public init(commit: Commit, passes: Bool, verdict: String, record: GateRecord) {
+  /// What calendar and people say to a rollout of it now: `calendar production`, `approval production`;
+  /// `nil`: it has begun, or nothing is to be asked.
+  public var starts: [GateResult]?
+  /// Its steps were run, so that every gate could be asked.
+  public var isComplete: Bool?
+  public init(
+    commit: Commit, passes: Bool, verdict: String, record: GateRecord,
+    starts: [GateResult]? = nil, isComplete: Bool? = nil
+  ) {
     self.commit = commit
     self.passes = passes
     self.verdict = verdict
     self.record = record
+    self.starts = starts
+    self.isComplete = isComplete
   }
 }
 

@@ -51,8 +51,13 @@ public struct Receipt: Hashable, Codable, Sendable {
   public var request: String?
   /// The gates that let the commit pass; `nil`: none was asked.
   public var gates: [String]?
+  /// What people said by which it could start, and what they had it go past; `nil`: nothing.
+  public var words: [WordLine]?
   /// The key that vouches for how the release came to be; `nil`: none does.
   public var signedBy: String?
+  /// Where the papers of the release lie: its provenance, and the summary of its verification; `nil`:
+  /// there are none.
+  public var papers: [String]?
   /// Requests that were held during the rollout; `nil`: none.
   public var held: HeldLine?
   /// Instances whose last request in flight was done before their drain deadline.
@@ -127,6 +132,29 @@ public struct Receipt: Hashable, Codable, Sendable {
       self.took = took
       self.resumedBy = resumedBy
       self.resumeReason = resumeReason
+    }
+  }
+
+  /// What one person said about the start.
+  public struct WordLine: Hashable, Codable, Sendable {
+    public enum Kind: String, Hashable, Codable, Sendable {
+      /// A yes that was asked for.
+      case approval
+      /// A gate that would have held it was set aside.
+      case override
+    }
+    public var by: String
+    public var kind: Kind
+    /// For which gate: `approval production`, `calendar production`, `milestone beta`.
+    public var gate: String
+    public var at: Instant
+    public var reason: String?
+    public init(by: String, kind: Kind, gate: String, at: Instant, reason: String?) {
+      self.by = by
+      self.kind = kind
+      self.gate = gate
+      self.at = at
+      self.reason = reason
     }
   }
 

@@ -66,6 +66,14 @@ struct ControlRouter: Sendable {
         try await api.tests(
           TestsRequest(question: question, limit: try query.integer("limit", default: 20))))
     }
+    router.get(RouterPath(ControlWire.Path.testDurations)) { request, _ in
+      try Self.json(
+        try await api.testDurations(
+          DurationsRequest(limit: try Query(request).integer("limit", default: 20))))
+    }
+    router.get(RouterPath(ControlWire.Path.testTimes)) { _, _ in
+      try Self.json(try await api.testTimes())
+    }
     router.get(RouterPath(ControlWire.Path.facts)) { request, _ in
       let query = Query(request)
       return try Self.json(

@@ -12,11 +12,13 @@ extension BranchPolicy {
       needsOpenIssue: spec.issues != nil, example: spec.example)
   }
 
-  /// The branch that a commit comes from: one whose head it merges or is, and else what the message of
-  /// the merge says, as Git and the forges write it; `nil` when nothing tells.
+  /// The branch that a commit comes from: that of the request that the forge merged, one whose head it
+  /// merges or is, and else what the message of the merge says, as Git and the forges write it; `nil`
+  /// when nothing tells.
   ///
   /// A branch that fits the pattern goes before others.
-  public func branch(of origin: CommitOrigin) -> String? {
+  public func branch(of origin: CommitOrigin, _ review: ReviewState? = nil) -> String? {
+    if let branch = review?.branch { return branch }
     let known = origin.branches.sorted()
     if let pattern, let fitting = known.first(where: { pattern.match($0) != nil }) {
       return fitting
@@ -52,16 +54,18 @@ extension BranchPolicy {
   ///   - origins: newest first.
   ///   - isFirst: The deploy branch had nothing before: a first commit can come from no branch.
   ///   - issues: What the tracker said, by key; what is not among it was not asked.
+  ///   - reviews: What the forge said; what is not among it, there is no forge to ask about.
   public func violations(
     of origins: [CommitOrigin], deployBranch: String, isFirst: Bool,
-    issues: [String: IssueState] = [:]
+    issues: [String: IssueState] = [:], reviews: [CommitID: ReviewState] = [:]
   ) -> [PolicyViolation] {
     guard !isFirst else { return [] }
     var violations: [PolicyViolation] = []
     for origin in origins.reversed() {
-      let branch = branch(of: origin)
+      let review = reviews[origin.commit]
+      let branch = branch(of: origin, review)
       let proposed = ProposedCommit(
-        commit: origin.commit, parents: origin.parents, branch: branch,
+        commit: origin.commit, parents: origin.parents, branch: branch, review: review,
         issue: branch.flatMap { issue(of: $0) }.flatMap { issues[$0] })
       for violation in self.violations(of: proposed, deployBranch: deployBranch)
       where !violations.contains(violation) { violations.append(violation) }
@@ -69,12 +73,22 @@ extension BranchPolicy {
     return violations
   }
 
+  /// The commits that a forge is to be asked about, the newest first, before ``issues(of:reviews:)``:
+  /// those that are no merges, where only merges and reviewed heads may come.
+  public func unreviewed(_ origins: [CommitOrigin]) -> [CommitID] {
+    guard forbidsDirectCommits else { return [] }
+    return origins.filter { $0.parents.count < 2 }.map(\.commit)
+  }
+
   /// The issues that these commits' branches name: to be asked for before ``violations(of:)``.
-  public func issues(of origins: [CommitOrigin]) -> [String] {
+  public func issues(
+    of origins: [CommitOrigin], reviews: [CommitID: ReviewState] = [:]
+  ) -> [String] {
     guard needsOpenIssue else { return [] }
     var keys: [String] = []
     for origin in origins {
-      guard let key = branch(of: origin).flatMap({ issue(of: $0) }), !keys.contains(key)
+      guard let key = branch(of: origin, reviews[origin.commit]).flatMap({ issue(of: $0) }),
+        !keys.contains(key)
       else { continue }
       keys.append(key)
     }

@@ -29,20 +29,41 @@ public struct ProposedCommit: Hashable, Sendable {
   public var parents: [CommitID]
   /// The branch that it comes from, without `refs/heads/`; `nil` when that is not known.
   public var branch: String?
-  /// Whether it is the head of a branch that somebody else has reviewed.
-  public var isReviewedHead: Bool
+  /// What the forge says about its review; `nil` when there is no forge to ask.
+  public var review: ReviewState?
   /// What the tracker says about the issue; `nil` when nobody asked.
   public var issue: IssueState?
 
   public init(
-    commit: CommitID, parents: [CommitID], branch: String?, isReviewedHead: Bool = false,
+    commit: CommitID, parents: [CommitID], branch: String?, review: ReviewState? = nil,
     issue: IssueState? = nil
   ) {
     self.commit = commit
     self.parents = parents
     self.branch = branch
-    self.isReviewedHead = isReviewedHead
+    self.review = review
     self.issue = issue
+  }
+}
+
+/// What a forge says about how a commit came to the deploy branch.
+public enum ReviewState: Hashable, Sendable {
+  /// It belongs to a request that was merged into the deploy branch, and that somebody else than its
+  /// author had approved.
+  case approved(request: String, branch: String)
+  /// It belongs to a request that was merged, and that nobody had approved.
+  case unapproved(request: String, branch: String)
+  /// The forge knows no merged request that it belongs to.
+  case none
+  /// The forge could not be asked, which says nothing about the commit; a phrase.
+  case unreachable(String)
+
+  /// The branch that the request was about.
+  public var branch: String? {
+    switch self {
+    case .approved(_, let branch), .unapproved(_, let branch): branch
+    case .none, .unreachable: nil
+    }
   }
 }
 
@@ -64,7 +85,17 @@ public struct PolicyViolation: Hashable, Sendable, CustomStringConvertible {
     case issueClosed = "issue-closed"
     /// Not the commit's fault: asking again later can help.
     case trackerUnreachable = "tracker-unreachable"
+    /// The same of the forge.
+    case reviewUnknown = "review-unknown"
     case signature
+
+    /// Whether it says nothing about the commit yet, because somebody could not be asked.
+    public var isUnknown: Bool {
+      switch self {
+      case .trackerUnreachable, .reviewUnknown: true
+      case .branchName, .directCommit, .issueMissing, .issueClosed, .signature: false
+      }
+    }
   }
 
   public var rule: Rule
@@ -89,14 +120,10 @@ extension BranchPolicy {
   ) -> [PolicyViolation] {
     var violations: [PolicyViolation] = []
     let comesFromAside = proposed.branch.map { $0 != deployBranch } ?? false
-    if forbidsDirectCommits, proposed.parents.count < 2, !proposed.isReviewedHead {
-      violations.append(
-        PolicyViolation(
-          rule: .directCommit,
-          what: "commit \(proposed.commit.short) was made on \(deployBranch) itself, and only "
-            + "merges and heads of reviewed branches may come there",
-          nextStep: "Push it to a branch of its own (git push origin "
-            + "\(proposed.commit.short):refs/heads/\(suggestion)), have it reviewed, and merge it"))
+    if forbidsDirectCommits, proposed.parents.count < 2,
+      let violation = directViolation(proposed, deployBranch)
+    {
+      violations.append(violation)
     }
     guard let pattern else { return violations }
     guard let branch = proposed.branch, comesFromAside else {
@@ -127,6 +154,45 @@ extension BranchPolicy {
   }
 
   private var suggestion: String { example ?? "NAME" }
+
+  /// What is wrong with a commit that is no merge.
+  private func directViolation(
+    _ proposed: ProposedCommit, _ deployBranch: String
+  ) -> PolicyViolation? {
+    let short = proposed.commit.short
+    let wayOut =
+      "Push it to a branch of its own (git push origin \(short):refs/heads/\(suggestion)), have it "
+      + "reviewed, and merge it"
+    let direct =
+      "commit \(short) was made on \(deployBranch) itself, and only merges and heads of reviewed "
+      + "branches may come there"
+    switch proposed.review {
+    case .approved?: return nil
+    case .unapproved(let request, _)?:
+      return PolicyViolation(
+        rule: .directCommit,
+        what: "commit \(short) came by request \(Self.shown(request)), which nobody but its "
+          + "author had approved",
+        nextStep: "Take it back (git revert \(short)) on a branch of its own, or bring it once "
+          + "more, and have somebody else approve the request before it is merged")
+    case .none?:
+      return PolicyViolation(
+        rule: .directCommit,
+        what: direct + ": the forge knows no merged request that it belongs to", nextStep: wayOut)
+    case .unreachable(let reason)?:
+      return PolicyViolation(
+        rule: .reviewUnknown,
+        what: "whether commit \(short) was reviewed is not known yet, because the forge could not "
+          + "be asked (\(Self.shown(reason)))",
+        nextStep: "Try again in a minute; this says nothing about your commit")
+    case nil:
+      return PolicyViolation(
+        rule: .directCommit, what: direct,
+        nextStep: wayOut
+          + "; if a forge squashed or rebased it, name the forge under `forge` in segue.yaml, with "
+          + "a `token`, so that Segue can ask it")
+    }
+  }
 
   private func issueViolation(
     _ issue: String?, _ branch: String, _ state: IssueState?
@@ -161,8 +227,8 @@ extension BranchPolicy {
     }
   }
 
-  /// Names come from whoever pushes: nothing in them may steer a terminal.
-  static func shown(_ text: String) -> String {
+  /// A name as it is shown. Names come from whoever pushes: nothing in them may steer a terminal.
+  public static func shown(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars.prefix(120) {
       switch scalar.properties.generalCategory {

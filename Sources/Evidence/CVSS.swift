@@ -40,12 +40,14 @@ public enum Severity: Int, Hashable, Comparable, Sendable, CaseIterable, CustomS
 
 /// Scores of the Common Vulnerability Scoring System.
 public enum CVSS {
-  /// The base score of a vector of version 3.0 or 3.1 (FIRST, CVSS v3.1 Specification, section 7.1);
-  /// temporal and environmental metrics are passed over. `nil` for another version, whose score is
-  /// not known here, and for a vector that is not complete.
+  /// The base score of a vector of version 3.0 or 3.1 (FIRST, CVSS v3.1 Specification, section 7.1)
+  /// or 4.0; temporal and environmental metrics are passed over. `nil` for another version, whose
+  /// score is not known here, and for a vector that is not complete.
   public static func baseScore(_ vector: String) -> Double? {
     let parts = vector.split(separator: "/")
-    guard parts.first == "CVSS:3.1" || parts.first == "CVSS:3.0" else { return nil }
+    guard let version = parts.first, ["CVSS:3.0", "CVSS:3.1", "CVSS:4.0"].contains(version) else {
+      return nil
+    }
     var metrics: [Substring: Substring] = [:]
     for part in parts.dropFirst() {
       let halves = part.split(separator: ":")
@@ -53,6 +55,10 @@ public enum CVSS {
         return nil
       }
     }
+    return version == "CVSS:4.0" ? baseScore(version4: metrics) : baseScore(version3: metrics)
+  }
+
+  private static func baseScore(version3 metrics: [Substring: Substring]) -> Double? {
     func value(_ metric: Substring, _ weights: [Substring: Double]) -> Double? {
       metrics[metric].flatMap { weights[$0] }
     }

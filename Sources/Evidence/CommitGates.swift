@@ -8,6 +8,8 @@ public struct CommitGates: Sendable {
   public var promised: Set<ReportSpec.Kind>
   public var quarantines: [Quarantine] = []
   public var waivers: [Waiver] = []
+  /// From the files that the gate names; those of lists of components come beside them.
+  public var statements: [VulnerabilityStatement] = []
   /// What was known of the tests before.
   public var records: [String: TestRecord] = [:]
   public var failingRuns: [String: Set<Int64>] = [:]
@@ -132,7 +134,7 @@ public struct CommitGates: Sendable {
     }
     let gate = SecurityGate(
       level: Severity(wanted.block), waivers: waivers,
-      statements: evidence.components.statements)
+      statements: evidence.components.statements + statements)
     return [gate.answer(findings(in: evidence), problems: problems, at: now)]
   }
 }

@@ -68,6 +68,11 @@ public struct FlakyModel: Sendable {
   /// A test that fails without cause this often is called flaky.
   public static let flakyFrom = 0.001
 
+  /// A test that was seen to fail and pass at one commit is called flaky when it is so with at least
+  /// this probability. A machine that fails tests at random contradicts itself, too: in a long history,
+  /// one such failure says less and less. `make bench-flaky` shows what that gains and costs.
+  public static let calledFrom = 0.05
+
   /// What the attempts at one commit came to.
   public struct Attempts: Hashable, Sendable {
     public var failures: Int
@@ -148,6 +153,12 @@ public struct FlakyModel: Sendable {
     }
     failureRates = rates
     breakRates = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3].map(Rate.init)
+  }
+
+  /// Whether a test with this history is to be called flaky. Failures that no pass contradicts do not
+  /// suffice: a test that stays broken has many.
+  public static func isCalledFlaky(_ statistics: Statistics, _ estimate: Estimate) -> Bool {
+    statistics.contradictedFailures > 0 && estimate.flakiness >= calledFrom
   }
 
   /// Weighs a history, one entry for each commit at which the test ran, in any order.

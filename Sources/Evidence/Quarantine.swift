@@ -39,6 +39,25 @@ public struct Quarantine: Hashable, Sendable {
   public func objection(
     to message: String, record: TestRecord?, at now: Instant
   ) -> String? {
+    if let objection = objection(record, at: now) { return objection }
+    if knownSignature(record) != FailureSignature.of(message) {
+      return "it fails in another way than the one in quarantine"
+    }
+    return nil
+  }
+
+  /// The signature of the failure that this would excuse now; `nil` when it excuses none. It is known
+  /// before the test has run.
+  public func excusedSignature(record: TestRecord?, at now: Instant) -> String? {
+    objection(record, at: now) == nil ? knownSignature(record) : nil
+  }
+
+  private func knownSignature(_ record: TestRecord?) -> String {
+    signature ?? record?.lastSignature ?? ""
+  }
+
+  /// What speaks against it whatever the failure says.
+  private func objection(_ record: TestRecord?, at now: Instant) -> String? {
     if owner.isEmpty || issue.isEmpty { return "its quarantine names no owner or no issue" }
     if now >= expires { return "its quarantine has expired; \(owner) has it in \(issue)" }
     if isOfThisCommit { return "its quarantine comes with the very commit that it would excuse" }
@@ -47,10 +66,6 @@ public struct Quarantine: Hashable, Sendable {
     }
     if record.failingInARow + 1 >= Self.failuresInARow {
       return "it failed \(record.failingInARow + 1) times in a row, which is not by chance"
-    }
-    let known = signature ?? record.lastSignature
-    if known != FailureSignature.of(message) {
-      return "it fails in another way than the one in quarantine"
     }
     return nil
   }

@@ -44,17 +44,20 @@ public struct SecurityFinding: Hashable, Sendable {
 
   /// A result of an analysis; `nil` for one that is suppressed, or that is of level none and so says
   /// that nothing is wrong. Without a score, an error is taken for high, a warning for medium and a
-  /// note for low.
+  /// note for low; but what gitleaks finds is a secret that anybody can read, which is high, and
+  /// osv-scanner calls everything a warning, which says nothing.
   public init?(_ finding: SARIFReport.Finding) {
     guard !finding.isSuppressed, finding.level != .none || finding.securitySeverity != nil else {
       return nil
     }
-    let byLevel: Severity =
+    let byLevel: Severity? =
       switch finding.level {
+      case .warning where finding.tool == SecurityScanner.gitleaks.rawValue: .high
+      case .warning where finding.tool == SecurityScanner.osvScanner.rawValue: nil
       case .error: .high
       case .warning: .medium
       case .note: .low
-      case .none: .none
+      case .none: Severity.none
       }
     let place = (finding.path ?? "") + (finding.line.map { ":\($0)" } ?? "")
     self.init(

@@ -39,3 +39,66 @@ public struct ShardPlan: Hashable, Sendable {
     self.shards = shards
   }
 }
+
+extension ShardPlan {
+  /// How long what a program lists takes, by what a history knows.
+  ///
+  /// What is listed may be tests as their program names them (`tests/test_a.py::test_x`), or files,
+  /// classes or packages that hold tests: those take as long as all tests together whose names begin
+  /// with theirs. Names are compared by their parts, however these are joined.
+  ///
+  /// - Parameter history: by ``TestCase/historyName``.
+  public static func times(
+    of units: [String], history: [String: Milliseconds]
+  ) -> [String: Milliseconds] {
+    var known: [(name: [UInt8], time: Int64, test: Int)] = []
+    for (test, (name, time)) in history.enumerated() {
+      known.append((comparable(name), time.count, test))
+      // The suite may be the tool's own name, or the file.
+      if let range = name.ranges(of: " > ").last {
+        known.append((comparable(String(name[range.upperBound...])), time.count, test))
+      }
+    }
+    known.sort { $0.name.lexicographicallyPrecedes($1.name) }
+    var times: [String: Milliseconds] = [:]
+    for unit in Set(units) {
+      let key = comparable(unit)
+      guard !key.isEmpty else { continue }
+      var low = 0
+      var high = known.count
+      while low < high {
+        let middle = (low + high) / 2
+        if known[middle].name.lexicographicallyPrecedes(key) {
+          low = middle + 1
+        } else {
+          high = middle
+        }
+      }
+      var sum: Int64?
+      var counted: Set<Int> = []
+      for entry in known[low...] {
+        guard entry.name.starts(with: key) else { break }
+        guard entry.name.count == key.count || ends(entry.name[key.count]),
+          counted.insert(entry.test).inserted
+        else { continue }
+        sum = (sum ?? 0).addingReportingOverflow(max(0, entry.time)).partialValue
+      }
+      if let sum { times[unit] = Milliseconds(sum) }
+    }
+    return times
+  }
+
+  /// Whether a part of a name ends here: `a.b` is part of `a.bc` by accident only.
+  private static func ends(_ byte: UInt8) -> Bool {
+    [".", " ", "(", "["].contains(UnicodeScalar(byte))
+  }
+
+  /// Names with their parts joined by points, without what is only in paths.
+  private static func comparable(_ name: String) -> [UInt8] {
+    var text = name
+    if text.hasPrefix("./") { text.removeFirst(2) }
+    text = text.replacing("::", with: ".").replacing("/", with: ".").replacing(" > ", with: ".")
+    if text.hasSuffix(".py") { text.removeLast(3) }
+    return Array(text.replacing(".py.", with: ".").utf8)
+  }
+}

@@ -1,3 +1,4 @@
+public import Ports
 public import SegueModel
 
 /// Whether the tests of a commit speak for it.
@@ -46,6 +47,24 @@ public struct TestsGate: Sendable {
       outcome.failed.count <= Self.mostRetried
     else { return [] }
     return outcome.failed.keys.sorted()
+  }
+
+  /// The tests that failed and never passed, in all attempts together, each with the message of its
+  /// last failure. A test that a retry leaves out stays as it was.
+  public static func failures(in attempts: [Attempt]) -> [String: String] {
+    Outcome(attempts).failed
+  }
+
+  /// All attempts together, each test counted once: what a retry that ran only some of the tests says
+  /// of the whole step.
+  public static func summary(of attempts: [Attempt]) -> TestSummary {
+    let outcome = Outcome(attempts)
+    var summary = TestSummary(
+      passed: outcome.total - outcome.failed.count - outcome.skipped, failed: outcome.failed.count,
+      skipped: outcome.skipped, flaky: outcome.retried.count)
+    summary.failures = outcome.failed.sorted { $0.key < $1.key }
+      .prefix(TestSummary.failureLimit).map { TestFailure(test: $0.key, message: $0.value) }
+    return summary
   }
 
   /// - Parameter attempts: the first run and its retries; none while it has not ended.

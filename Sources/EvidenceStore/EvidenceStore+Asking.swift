@@ -4,9 +4,6 @@ public import Ports
 public import SegueModel
 
 extension EvidenceStore: EvidenceHistory {
-  /// A test that is flaky with at least this probability is called so.
-  public static let flakyProbability = 0.5
-
   /// The tests of a project that fit a question, at most `limit` of them.
   public func tests(
     of project: ProjectName, _ question: TestQuestion, limit: Int = 100
@@ -21,7 +18,7 @@ extension EvidenceStore: EvidenceHistory {
     }
     guard question == .flaky else { return judged }
     return Array(
-      judged.filter { $0.estimate.flakiness >= Self.flakyProbability }
+      judged.filter { FlakyModel.isCalledFlaky($0.record.statistics, $0.estimate) }
         .sorted {
           ($1.estimate.flakiness, $0.record.test) < ($0.estimate.flakiness, $1.record.test)
         }

@@ -81,7 +81,7 @@ extension EvidenceStore {
     return ComponentList(components: stored.map(\.component))
   }
 
-  /// Says that releases are still live, so that pruning leaves their components.
+  /// Says that releases are live, so that pruning leaves their components.
   public func keep(_ releases: [ReleaseID], at: Instant) async throws(PortError) {
     let names = releases.map(\.rawValue)
     try await write("keeping components of live releases") { database in

@@ -97,7 +97,9 @@ struct CloudEvent: Encodable {
     case .custom(let kind, let predicate):
       type = "dev.cdeventsx.segue-\(kind).\(predicate).0.1.0"
       subject = Payload.Subject(
-        id: Self.service(notice) ?? notice.project.rawValue, source: source,
+        id: Self.service(notice)
+          ?? (notice.project.rawValue.isEmpty ? notice.id : "\(notice.project)"),
+        source: source,
         type: "segue-\(kind)",
         content: .init(
           description: notice.text, environment: environment,
@@ -127,7 +129,11 @@ struct CloudEvent: Encodable {
     case .rolledBack where isComplete: .service("rolledback")
     case .rolloutFinished: .custom("rollout", "finished")
     case .rolledBack: .custom("rollout", "rolledback")
-    case .incident, .lateRegression, .advisoryHit: .incident
+    // The vocabulary's own incident has to be in an environment.
+    case .incident where notice.environment != nil: .incident
+    case .lateRegression where notice.environment != nil: .incident
+    case .advisoryHit where notice.environment != nil: .incident
+    case .incident, .lateRegression, .advisoryHit: .custom("incident", "detected")
     case .commitAccepted: .custom("commit", "accepted")
     case .releaseBuilt: .custom("release", "built")
     case .commitDropped: .custom("commit", "dropped")

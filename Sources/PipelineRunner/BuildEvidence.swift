@@ -104,11 +104,12 @@ public struct BuildEvidence: EvidenceReader {
     into evidence: inout CommitEvidence
   ) throws(PortError) {
     var attempts: [TestsGate.Attempt] = []
+    // What is not of tests: the last attempt's, but for a retry of some tests, which has no more.
     var last: (kept: KeptReports, directory: String)?
     for number in 1...(TestsGate.mostRetries + 1) {
       let directory = KeptReports.directory(of: step.name, attempt: number, in: run)
       guard let kept = try KeptReports.read(from: directory) else { break }
-      last = (kept, directory)
+      if number == 1 || step.rerun == nil { last = (kept, directory) }
       attempts.append(tests(kept, directory))
     }
     guard let (kept, directory) = last else {

@@ -45,7 +45,8 @@ public struct LocalPipelineExecutor: PipelineExecutor {
     self.source = source
     settings = StepSettings(
       stateDirectory: stateDirectory, searchPath: searchPath, home: environment["HOME"] ?? "/",
-      secrets: secrets, grace: grace.duration, logBounds: logBounds)
+      secrets: secrets, grace: grace.duration,
+      program: Bundle.main.executablePath ?? CommandLine.arguments[0], logBounds: logBounds)
     self.parallelism = max(1, parallelism ?? ProcessInfo.processInfo.activeProcessorCount)
     tool = GitTool(environment: environment)
   }
@@ -197,7 +198,7 @@ struct StepSchedule: Sendable {
     while changed {
       changed = false
       for step in waiting {
-        let blocked = step.needs.contains { results[$0].map { !$0.passed } ?? false }
+        let blocked = step.needs.contains { results[$0].map { !$0.letsOthersRun } ?? false }
         guard let outcome = stop ?? (blocked ? .skipped : nil) else { continue }
         let result = StepResult(outcome: outcome, took: .zero)
         results[step.name] = result
@@ -212,7 +213,7 @@ struct StepSchedule: Sendable {
   /// The steps to start now, in the order of the file.
   mutating func start(limit: Int) -> [StepSpec] {
     let room = max(0, limit - running.count)
-    let ready = waiting.filter { $0.needs.allSatisfy { results[$0]?.passed ?? false } }
+    let ready = waiting.filter { $0.needs.allSatisfy { results[$0]?.letsOthersRun ?? false } }
     let chosen = Array(ready.prefix(room))
     waiting.removeAll { step in chosen.contains { $0.name == step.name } }
     running.formUnion(chosen.map(\.name))

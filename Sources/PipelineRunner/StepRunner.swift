@@ -13,6 +13,8 @@ struct StepSettings: Sendable {
   var home: String
   var secrets: any SecretSource
   var grace: Duration
+  /// This program, for steps that ask it something.
+  var program: String
   var logBounds: LogFile.Bounds
 
   /// Marks every process of every step of a pipeline, in its environment. The state directory is part
@@ -41,6 +43,9 @@ struct StepRunner: Sendable {
     deliver: @escaping @Sendable ([String]) async throws -> Void
   ) async -> StepResult {
     let start = ContinuousClock.now
+    if let absence = missingScanner {
+      return StepResult(outcome: .refused(absence), took: .zero)
+    }
     do throws(PortError) {
       var result = try await attempt(deliver)
       result.took = Milliseconds(.now - start)
@@ -49,6 +54,14 @@ struct StepRunner: Sendable {
       return StepResult(
         outcome: .refused(error.description), took: Milliseconds(.now - start))
     }
+  }
+
+  /// A sentence when the step is a ready-made one whose program is not there.
+  private var missingScanner: String? {
+    guard let name = step.scanner, let scanner = SecurityScanner(rawValue: name) else { return nil }
+    let places = (step.environment["PATH"] ?? settings.searchPath).split(separator: ":")
+    let isThere = places.contains { access("\($0)/\(scanner.program)", X_OK) == 0 }
+    return isThere ? nil : scanner.absence
   }
 
   private func attempt(
@@ -129,30 +142,98 @@ struct StepRunner: Sendable {
     // A run that was cut off may have left attempts that this one does not make.
     try await BlockingWork.run { () throws(PortError) in try FileTree.remove(kept) }
     var attempts: [TestsGate.Attempt] = []
-    var failed: Set<String> = []
+    var again: [String] = []
     while true {
-      let reports = try await BlockingWork.run { () throws(PortError) in
+      let number = attempts.count + 1
+      // A retry of some tests tells of nothing but these.
+      let promised =
+        number > 1 && step.rerun != nil ? ReportSpec(junit: step.reports.junit) : step.reports
+      let failed = again
+      let earlier = attempts
+      let (reports, rerun) = try await BlockingWork.run { () throws(PortError) in
         try FileTree.remove(temporary)
         try FileTree.makeDirectory(temporary, mode: 0o700)
-        return try ReportCollector(checkout: run.directory, reports: step.reports)
+        return (
+          try ReportCollector(checkout: run.directory, reports: promised),
+          try prepare(failed, of: earlier)
+        )
       }
-      let ending = try await ChildProcess.run(request(secrets)) { bytes, _ in log.take(bytes) }
+      let ending = try await ChildProcess.run(try request(secrets, attempt: number, rerun)) {
+        bytes, _ in
+        log.take(bytes)
+      }
       note(ending, log)
-      let number = attempts.count + 1
-      var findings = await collect(reports, attempt: number, masker: masker)
-      let outcome = judge(ending, findings)
+      let findings = await collect(reports, attempt: number, masker: masker)
       attempts.append(TestsGate.Attempt(cases: findings.cases, problems: findings.problems))
-      let again = outcome.mayBeRetried ? gate.retry(after: attempts) : []
+      let outcome = judge(ending, findings, attempts)
+      again = outcome.mayBeRetried ? gate.retry(after: attempts) : []
       guard !again.isEmpty else {
-        // What failed before and does not any more has passed only after failing.
-        let stillFailing = Set(findings.cases.filter { $0.status == .failed }.map(\.historyName))
-        findings.tests?.flaky += failed.subtracting(stillFailing).count
-        return StepResult(outcome: outcome, took: .zero, tests: findings.tests)
+        let tests = findings.tests == nil ? nil : Self.summary(of: attempts, last: findings)
+        return StepResult(
+          outcome: outcome, took: .zero, tests: tests, excused: excused(outcome, attempts))
       }
-      failed.formUnion(again)
       let tests = again.count == 1 ? "1 test" : "\(again.count) tests"
-      log.note("\(tests) failed; attempt \(number + 1) of \(gate.retries + 1) begins")
+      let which = step.rerun == nil ? "" : " with \(again.count == 1 ? "it" : "them") alone"
+      log.note("\(tests) failed; attempt \(number + 1) of \(gate.retries + 1) begins\(which)")
     }
+  }
+
+  /// One attempt is told as its reports tell it; several, each test once.
+  private static func summary(
+    of attempts: [TestsGate.Attempt], last: ReportCollector.Findings
+  ) -> TestSummary? {
+    attempts.count == 1 ? last.tests : TestsGate.summary(of: attempts)
+  }
+
+  /// The tests that failed, where all may fail for now and nothing else is wrong.
+  private func excused(
+    _ outcome: StepResult.Outcome, _ attempts: [TestsGate.Attempt]
+  ) -> [String]? {
+    guard outcome.mayBeRetried, attempts.allSatisfy(\.problems.isEmpty) else { return nil }
+    let failures = TestsGate.failures(in: attempts)
+    let areKnown = failures.allSatisfy { test, message in
+      run.excused[test] == FailureSignature.of(message)
+    }
+    return failures.isEmpty || !areKnown ? nil : failures.keys.sorted()
+  }
+
+  // MARK: Which tests
+
+  /// What a command that runs only some tests is told.
+  private struct Rerun: Sendable {
+    var command: String
+    var variables: [String: String] = [:]
+  }
+
+  /// Writes down which tests failed, in the words of the program that runs them. `nil` for a first
+  /// attempt, and where a retry is the whole step again.
+  private func prepare(
+    _ failed: [String], of attempts: [TestsGate.Attempt]
+  ) throws(PortError) -> Rerun? {
+    guard let rerun = step.rerun, !failed.isEmpty else { return nil }
+    let names = Set(failed)
+    let tests = attempts.flatMap(\.cases).filter {
+      $0.status == .failed && names.contains($0.historyName)
+    }
+    let list = RerunList(of: tests, as: rerun.naming) { path in
+      access("\(run.directory)/\(path)", R_OK) == 0
+    }
+    let path = "\(temporary)/failed-tests"
+    try FileTree.replace(path, with: Array((list.lines.joined(separator: "\n") + "\n").utf8))
+    return Rerun(
+      command: rerun.run,
+      variables: ["SEGUE_FAILED_TESTS": path, "SEGUE_FAILED_PATTERN": list.pattern])
+  }
+
+  /// Where `segue tests split` finds how long tests took.
+  private func shardVariables(_ shard: StepShard) throws(PortError) -> [String: String] {
+    let path = "\(temporary)/test-times"
+    let lines = run.testTimes.sorted { $0.key < $1.key }.map { "\($0.value.count)\t\($0.key)\n" }
+    try FileTree.replace(path, with: Array(lines.joined().utf8))
+    return [
+      "SEGUE_SHARD": "\(shard.number)", "SEGUE_SHARDS": "\(shard.count)", "SEGUE_TEST_TIMES": path,
+      "SEGUE_PROGRAM": settings.program,
+    ]
   }
 
   private func removeTemporary(_ log: StepLog) async {
@@ -163,7 +244,9 @@ struct StepRunner: Sendable {
     }
   }
 
-  private func request(_ secrets: [(name: String, value: Secret)]) -> ChildRequest {
+  private func request(
+    _ secrets: [(name: String, value: Secret)], attempt: Int, _ rerun: Rerun?
+  ) throws(PortError) -> ChildRequest {
     let mark = "\(settings.mark(of: run.id))\(step.name)#\(UUID().uuidString)"
     var environment = [
       "PATH": settings.searchPath, "HOME": settings.home, "LANG": "C.UTF-8", "CI": "true",
@@ -177,10 +260,14 @@ struct StepRunner: Sendable {
     environment["SEGUE_PROJECT"] = run.spec.project.rawValue
     environment["SEGUE_STEP"] = step.name.rawValue
     environment["SEGUE_PIPELINE"] = run.id.rawValue
+    environment["SEGUE_ATTEMPT"] = "\(attempt)"
+    environment.merge(rerun?.variables ?? [:]) { $1 }
+    if let shard = step.shard { environment.merge(try shardVariables(shard)) { $1 } }
     let entry = mark.split(separator: "=", maxSplits: 1)
     environment[String(entry[0])] = String(entry[1])
     return ChildRequest(
-      executable: "/bin/sh", arguments: ["-ec", step.run], environment: environment,
+      executable: "/bin/sh", arguments: ["-ec", rerun?.command ?? step.run],
+      environment: environment,
       directory: run.directory, mergesError: true, deadline: step.timeout.duration,
       grace: settings.grace, mark: mark, niceness: Self.niceness, endsLeftovers: true)
   }
@@ -218,7 +305,7 @@ struct StepRunner: Sendable {
   }
 
   private func judge(
-    _ ending: ChildEnding, _ findings: ReportCollector.Findings
+    _ ending: ChildEnding, _ findings: ReportCollector.Findings, _ attempts: [TestsGate.Attempt]
   ) -> StepResult.Outcome {
     switch ending.stop {
     case .timedOut: return .timedOut
@@ -231,7 +318,9 @@ struct StepRunner: Sendable {
     case .signalled(let signal): return .killed(signal: signal)
     case .unknown: return .refused("the command ended, but nobody knows how")
     }
-    let sentences = [findings.tests?.refusal()].compactMap(\.self) + findings.problems
+    // A retry that passes because it left a failed test out has mended nothing.
+    let tests = findings.tests == nil ? nil : Self.summary(of: attempts, last: findings)
+    let sentences = [tests?.refusal()].compactMap(\.self) + findings.problems
     return sentences.isEmpty ? .passed : .refused(sentences.joined(separator: "; "))
   }
 }

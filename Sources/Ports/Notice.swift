@@ -96,21 +96,26 @@ public struct NoticeSelection: Hashable, Codable, Sendable {
   public var projects: [ProjectName]
   /// A notice that is about no environment is wanted for every one.
   public var environments: [EnvironmentName]
+  /// A notice that is about no service is wanted for every one, and so is one for ``teams`` by name.
+  public var services: [ServiceName]
 
   public init(
     kinds: [Notice.Kind] = [], teams: [String] = [], projects: [ProjectName] = [],
-    environments: [EnvironmentName] = []
+    environments: [EnvironmentName] = [], services: [ServiceName] = []
   ) {
     self.kinds = kinds
     self.teams = teams
     self.projects = projects
     self.environments = environments
+    self.services = services
   }
 
   public func wants(_ notice: Notice) -> Bool {
-    (kinds.isEmpty ? !notice.kind.isOnlyForWhoAsks : kinds.contains(notice.kind))
+    let isForTeam = teams.contains(where: notice.teams.contains)
+    return (kinds.isEmpty ? !notice.kind.isOnlyForWhoAsks : kinds.contains(notice.kind))
       && (projects.isEmpty || projects.contains(notice.project))
-      && (teams.isEmpty || notice.teams.isEmpty || teams.contains(where: notice.teams.contains))
+      && (teams.isEmpty || notice.teams.isEmpty || isForTeam)
+      && (services.isEmpty || isForTeam || (notice.service.map(services.contains) ?? true))
       && (environments.isEmpty || (notice.environment.map(environments.contains) ?? true))
   }
 }

@@ -74,10 +74,16 @@ public struct PipelineRun: Hashable, Codable, Sendable {
   public var logDirectory: String
   /// Steps that passed before a restart: not run again.
   public var passed: [StepName]
+  /// Tests that may fail for now, by name, each with the signature of the failure that is known. A
+  /// step of which nothing else failed does not keep those from running that need it.
+  public var excused: [String: String]
+  /// How long tests took before, by name: what splits them. Only where a step is split.
+  public var testTimes: [String: Milliseconds]
 
   public init(
     id: PipelineID, commit: Commit, spec: ProjectSpec, directory: String, logDirectory: String,
-    passed: [StepName] = []
+    passed: [StepName] = [], excused: [String: String] = [:],
+    testTimes: [String: Milliseconds] = [:]
   ) {
     self.id = id
     self.commit = commit
@@ -85,6 +91,8 @@ public struct PipelineRun: Hashable, Codable, Sendable {
     self.directory = directory
     self.logDirectory = logDirectory
     self.passed = passed
+    self.excused = excused
+    self.testTimes = testTimes
   }
 }
 
@@ -116,17 +124,23 @@ public struct StepResult: Hashable, Codable, Sendable {
   public var tests: TestSummary?
   /// The last lines of its log, for a step that did not pass.
   public var tail: [String]
+  /// The tests that failed, where all of them may for now; `nil` otherwise.
+  public var excused: [String]?
 
   public init(
-    outcome: Outcome, took: Milliseconds, tests: TestSummary? = nil, tail: [String] = []
+    outcome: Outcome, took: Milliseconds, tests: TestSummary? = nil, tail: [String] = [],
+    excused: [String]? = nil
   ) {
     self.outcome = outcome
     self.took = took
     self.tests = tests
     self.tail = tail
+    self.excused = excused
   }
 
   public var passed: Bool { outcome == .passed }
+  /// Whether what needs the step may run.
+  public var letsOthersRun: Bool { passed || excused != nil }
 }
 
 /// The test reports of one step, added up.

@@ -13,4 +13,13 @@ public protocol ReleaseSigner: Sendable {
   /// Why the paper of a release is not to be believed: one sentence without a final period; `nil` when it
   /// is.
   func objection(to release: Release) async -> String?
+  /// Signs what came of verifying a release before its rollout, and keeps that paper beside it; a newer one
+  /// takes the place of an older.
+  ///
+  /// - Parameter objection: why it is not to be rolled out; `nil` when it passed.
+  func attest(
+    _ release: Release, objection: String?, at now: Instant
+  ) async throws(PortError)
+  /// Where the papers of a release lie, as far as there are any.
+  func papers(of release: Release) async -> [String]
 }

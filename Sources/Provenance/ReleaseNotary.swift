@@ -22,8 +22,15 @@ public struct ReleaseNotary: ReleaseSigner {
   }
 
   /// Where the paper of a release lies: beside its directory, since nothing is added to its files.
-  public static func path(of release: Release) -> String {
-    (release.directory as NSString).deletingLastPathComponent + "/provenance.json"
+  public static func path(of release: Release) -> String { path(of: release, "provenance") }
+
+  /// Where the summary of its last verification lies.
+  public static func summaryPath(of release: Release) -> String {
+    path(of: release, "verification")
+  }
+
+  private static func path(of release: Release, _ paper: String) -> String {
+    (release.directory as NSString).deletingLastPathComponent + "/\(paper).json"
   }
 
   public func sign(
@@ -54,6 +61,29 @@ public struct ReleaseNotary: ReleaseSigner {
     } catch {
       return error.what
     }
+  }
+
+  public func attest(
+    _ release: Release, objection: String?, at now: Instant
+  ) async throws(PortError) {
+    let (papers, at) = (papers, Self.text(now))
+    let policy = Resource(
+      uri: "\(papers.builder)/releases/\(release.id)/segue.yaml",
+      digest: ["gitCommit": release.commit.rawValue])
+    try await Self.blocking { () throws(PortError) in
+      let bytes = try papers.summary(
+        of: release, passed: objection == nil, policy: policy,
+        provenance: try Self.read(Self.path(of: release)), at: at)
+      try Self.write(bytes, to: Self.summaryPath(of: release))
+    }
+  }
+
+  public func papers(of release: Release) async -> [String] {
+    let paths = [Self.path(of: release), Self.summaryPath(of: release)]
+    let found = try? await Self.blocking { () throws(PortError) in
+      paths.filter { access($0, F_OK) == 0 }
+    }
+    return found ?? []
   }
 
   private static func text(_ instant: Instant) -> String {

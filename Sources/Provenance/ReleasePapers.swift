@@ -98,7 +98,11 @@ public struct ReleasePapers: Sendable {
     let level =
       !passed ? "FAILED" : provenance == nil ? "SLSA_BUILD_LEVEL_UNEVALUATED" : "SLSA_BUILD_LEVEL_1"
     let inputs = provenance.map {
-      [Resource(name: "provenance", digest: ["sha256": Self.digest($0)])]
+      [
+        Resource(
+          uri: "\(builder)/releases/\(release.id)/provenance.json",
+          digest: ["sha256": Self.digest($0)])
+      ]
     }
     return try sign(
       Statement(

@@ -52,11 +52,39 @@ public struct SecurityGateSpec: Hashable, Codable, Sendable {
   public var waivers: String?
   /// A directory of the machine with advisories in the OSV format; absolute.
   public var advisories: String?
+  /// Files of the repository that state which vulnerabilities do not matter here, in OpenVEX.
+  public var statements: [String]
 
-  public init(block: Level = .high, waivers: String? = nil, advisories: String? = nil) {
+  public init(
+    block: Level = .high, waivers: String? = nil, advisories: String? = nil,
+    statements: [String] = []
+  ) {
     self.block = block
     self.waivers = waivers
     self.advisories = advisories
+    self.statements = statements
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    block = try fields.decode(Level.self, forKey: .block)
+    waivers = try fields.decodeIfPresent(String.self, forKey: .waivers)
+    advisories = try fields.decodeIfPresent(String.self, forKey: .advisories)
+    // Records that were written before these existed have none of them.
+    statements = try fields.decodeIfPresent([String].self, forKey: .statements) ?? []
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(block, forKey: .block)
+    try fields.encodeIfPresent(waivers, forKey: .waivers)
+    try fields.encodeIfPresent(advisories, forKey: .advisories)
+    // A spec without them is written as it always was: releases are known by the hash of theirs.
+    if !statements.isEmpty { try fields.encode(statements, forKey: .statements) }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case block, waivers, advisories, statements
   }
 }
 

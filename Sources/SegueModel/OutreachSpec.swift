@@ -30,16 +30,19 @@ public struct ChannelSpec: Hashable, Codable, Sendable {
   public var environments: [EnvironmentName]
   /// The teams whose events it wants; none: everybody's.
   public var teams: [String]
+  /// The services whose events it wants, beside what is about no service; `nil`: of all.
+  public var services: [ServiceName]?
 
   public init(
     name: String, receiver: Receiver, events: [String] = [],
-    environments: [EnvironmentName] = [], teams: [String] = []
+    environments: [EnvironmentName] = [], teams: [String] = [], services: [ServiceName]? = nil
   ) {
     self.name = name
     self.receiver = receiver
     self.events = events
     self.environments = environments
     self.teams = teams
+    self.services = services
   }
 }
 

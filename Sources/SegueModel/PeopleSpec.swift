@@ -24,10 +24,13 @@ public struct PeopleSpec: Hashable, Codable, Sendable {
 public struct TeamSpec: Hashable, Codable, Sendable {
   public var name: TeamName
   public var members: [PersonName]
+  /// The services that are theirs; `nil`: the file does not say.
+  public var services: [ServiceName]?
 
-  public init(name: TeamName, members: [PersonName]) {
+  public init(name: TeamName, members: [PersonName], services: [ServiceName]? = nil) {
     self.name = name
     self.members = members
+    self.services = services
   }
 }
 

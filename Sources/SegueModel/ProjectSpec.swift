@@ -182,11 +182,18 @@ public struct StepSpec: Hashable, Codable, Sendable {
   /// Directories, relative to the checkout, kept from one run of this step to the next.
   public var cache: [String]
   public var reports: ReportSpec
+  /// How only the tests that failed are run again; `nil`: the whole step is.
+  public var rerun: RerunSpec?
+  /// Which part of the tests this is, where they are split.
+  public var shard: StepShard?
+  /// The name of the scanner that ``run`` calls, where the step is a ready-made one.
+  public var scanner: String?
 
   public init(
     name: StepName, run: String, needs: [StepName] = [], environment: [String: String] = [:],
     secrets: [String] = [], timeout: Milliseconds = .minutes(30), cache: [String] = [],
-    reports: ReportSpec = ReportSpec()
+    reports: ReportSpec = ReportSpec(), rerun: RerunSpec? = nil, shard: StepShard? = nil,
+    scanner: String? = nil
   ) {
     self.name = name
     self.run = run
@@ -196,5 +203,43 @@ public struct StepSpec: Hashable, Codable, Sendable {
     self.timeout = timeout
     self.cache = cache
     self.reports = reports
+    self.rerun = rerun
+    self.shard = shard
+    self.scanner = scanner
+  }
+
+  /// The step as `segue.yaml` names it, whether or not its tests are split.
+  public var family: StepName { shard?.step ?? name }
+}
+
+/// How only those tests of a step are run again that failed.
+public struct RerunSpec: Hashable, Codable, Sendable {
+  /// How the program that runs tests is told which.
+  public enum Naming: String, Hashable, Codable, Sendable, CaseIterable {
+    case pytest, swift, go, jest, names
+  }
+
+  /// Run by `/bin/sh -ec` in place of the step's command.
+  public var run: String
+  public var naming: Naming
+
+  public init(run: String, naming: Naming = .names) {
+    self.run = run
+    self.naming = naming
+  }
+}
+
+/// One of the parts that the tests of a step are split into.
+public struct StepShard: Hashable, Codable, Sendable {
+  /// The step that is split.
+  public var step: StepName
+  /// From 1 to ``count``.
+  public var number: Int
+  public var count: Int
+
+  public init(step: StepName, number: Int, count: Int) {
+    self.step = step
+    self.number = number
+    self.count = count
   }
 }

@@ -21,6 +21,20 @@ extension SpecBuilder {
     return gates
   }
 
+  /// What steps ask for that is of no use without a gate.
+  mutating func checkAsked(of gates: GatesSpec?) {
+    if let span = asked.rerun, gates?.tests?.retries ?? 0 == 0 {
+      error(
+        at: span, "`rerun` is never used: nothing is run again",
+        hint: "add `gates: { tests: { retry: 1 } }`")
+    }
+    if let span = asked.scan, gates?.security == nil {
+      error(
+        at: span, "nothing judges what this step finds",
+        hint: "add `gates: { security: { block: high } }`")
+    }
+  }
+
   private mutating func testsGate(_ entry: YAMLEntry, over steps: [StepSpec]) -> TestsGateSpec? {
     guard let fields = section(entry, in: SpecKeys.testsGate, owner: "`tests` of `gates`") else {
       return nil
@@ -55,7 +69,8 @@ extension SpecBuilder {
       block: fields["block"].flatMap { word($0, among: levels) }
         .flatMap { SecurityGateSpec.Level(rawValue: $0) } ?? SecurityGateSpec().block,
       waivers: fields["waivers"].flatMap { checked($0, TextRules.relativePath) },
-      advisories: fields["advisories"].flatMap { checked($0, TextRules.machineFile) })
+      advisories: fields["advisories"].flatMap { checked($0, TextRules.machineFile) },
+      statements: patterns(fields["vex"]))
   }
 
   /// A gate that is given nothing to judge would let everything pass.

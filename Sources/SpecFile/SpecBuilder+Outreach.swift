@@ -9,6 +9,15 @@ extension SpecBuilder {
   ) -> OutreachSpec? {
     var spec = OutreachSpec()
     if let entry = fields["notify"] { spec.channels = channels(entry, teams, in: environments) }
+    for (team, entry) in teams.notify {
+      guard let channel = channel(of: team, entry, in: environments) else { continue }
+      if spec.channels.contains(where: { $0.name == channel.name }) {
+        error(
+          at: entry.keySpan, "there is a channel `\(channel.name)` already",
+          hint: "that is how the channel of the team is called; give the other one another name")
+      }
+      spec.channels.append(channel)
+    }
     spec.policy = fields["policy"].flatMap { policy($0) }
     spec.forge = fields["forge"].flatMap { forge($0) }
     return spec == OutreachSpec() ? nil : spec
@@ -35,7 +44,30 @@ extension SpecBuilder {
     _ entry: YAMLEntry, _ teams: TeamDrafts, in known: [String]
   ) -> ChannelSpec? {
     let owner = "channel \(Printable.quoted(entry.key))"
-    guard let fields = section(entry, in: SpecKeys.notify, owner: owner) else { return nil }
+    guard let fields = section(entry, in: SpecKeys.notify, owner: owner),
+      var channel = channel(entry, named: entry.key, owner, fields, in: known)
+    else { return nil }
+    channel.teams = fields["teams"].map { teamNames($0, among: teams) }?.map(\.rawValue) ?? []
+    return channel
+  }
+
+  /// The channel of a team, which hears of its services, of what is asked of it, and of what concerns
+  /// everybody.
+  private mutating func channel(
+    of team: TeamSpec, _ entry: YAMLEntry, in known: [String]
+  ) -> ChannelSpec? {
+    let owner = "`notify` of team `\(team.name)`"
+    guard let fields = section(entry, in: SpecKeys.teamNotify, owner: owner),
+      var channel = channel(entry, named: "team-\(team.name)", owner, fields, in: known)
+    else { return nil }
+    channel.teams = [team.name.rawValue]
+    channel.services = team.services
+    return channel
+  }
+
+  private mutating func channel(
+    _ entry: YAMLEntry, named name: String, _ owner: String, _ fields: Fields, in known: [String]
+  ) -> ChannelSpec? {
     let kinds = ["slack", "webhook", "cdevents", "email"]
     let given = kinds.compactMap { fields[$0] }
     if given.count != 1 {
@@ -49,10 +81,7 @@ extension SpecBuilder {
     guard let first = given.first, let receiver = receiver(first, of: owner) else { return nil }
     let events = fields["events"].map { list($0) { Self.event($0) }.map(\.text) } ?? []
     let places = fields["environments"].flatMap { self.places($0, among: known) } ?? []
-    let concerned = fields["teams"].map { teamNames($0, among: teams) } ?? []
-    return ChannelSpec(
-      name: entry.key, receiver: receiver, events: events,
-      environments: places, teams: concerned.map(\.rawValue))
+    return ChannelSpec(name: name, receiver: receiver, events: events, environments: places)
   }
 
   private static func event(_ text: String) -> Misreading? {

@@ -6,13 +6,15 @@ struct TeamDrafts {
   var all: [TeamSpec] = []
   /// Also of those that could not be read.
   var names: [String] = []
+  /// How they are told: where that stands.
+  var notify: [(team: TeamSpec, entry: YAMLEntry)] = []
 
   func members(of name: TeamName) -> [PersonName]? { all.first { $0.name == name }?.members }
 }
 
 /// Teams, and when rollouts may start.
 extension SpecBuilder {
-  mutating func teams(_ entry: YAMLEntry) -> TeamDrafts {
+  mutating func teams(_ entry: YAMLEntry, _ services: ServiceDrafts) -> TeamDrafts {
     let example = "product: { members: [ana, li] }"
     guard let named = namedSections(entry, of: "a team", example: example) else {
       return TeamDrafts()
@@ -31,9 +33,32 @@ extension SpecBuilder {
           at: members.valueSpan, "\(owner) has no members",
           hint: "name them, like `[ana, li]`, or take the team out")
       }
-      drafts.all.append(TeamSpec(name: TeamName(item.key), members: people))
+      let team = TeamSpec(
+        name: TeamName(item.key), members: people,
+        services: fields["services"].flatMap { owned($0, services, owner: owner) })
+      drafts.all.append(team)
+      if let notify = fields["notify"] { drafts.notify.append((team, notify)) }
     }
     return drafts
+  }
+
+  private mutating func owned(
+    _ entry: YAMLEntry, _ services: ServiceDrafts, owner: String
+  ) -> [ServiceName]? {
+    let before = errorCount
+    let known = services.names
+    let names = list(entry) { TextRules.name($0, of: "a service") }
+    for name in names where !known.contains(name.text) {
+      error(
+        at: name.span, "there is no service `\(name.text)`",
+        hint: didYouMean(name.text, among: known) ?? "write one of the file's `services`")
+    }
+    if names.isEmpty, errorCount == before {
+      error(
+        at: entry.valueSpan, "`services` of \(owner) names none",
+        hint: "name some, or leave it out, which means all of them")
+    }
+    return names.isEmpty ? nil : names.map { ServiceName($0.text) }
   }
 
   /// What is said for the whole project; `nil` when nothing is.

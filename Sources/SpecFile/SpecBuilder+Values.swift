@@ -41,10 +41,14 @@ extension SpecBuilder {
       }
     }
     for key in section.keys where key.isRequired && fields[key.name] == nil {
+      let other = key.otherwise.flatMap(section.key)
+      if let other, fields[other.name] != nil { continue }
       let reported = unknownKeys(of: node, in: section).contains { isMeant($0, key) }
       if !reported {
         error(
-          at: span, "\(owner) has no `\(key.name)`", hint: "add `\(key.name): \(key.example)`")
+          at: span, "\(owner) has no `\(key.name)`",
+          hint: "add `\(key.name): \(key.example)`"
+            + (other.map { ", or `\($0.name): \($0.example)`" } ?? ""))
       }
     }
     return fields

@@ -11,6 +11,15 @@ struct SpecBuilder {
   private var unshown = 0
   /// Where automatic certificates are asked for.
   var automaticCertificates: [Span] = []
+  /// Where steps ask for what only the whole file shows to be possible; the first place of a kind.
+  var asked = Asked()
+
+  struct Asked {
+    var rerun: Span?
+    var scan: Span?
+    /// Every step that is split.
+    var split: [(step: String, span: Span)] = []
+  }
 
   init(_ source: SourceText, zones: ZoneLibrary) {
     self.source = source
@@ -85,8 +94,9 @@ struct SpecBuilder {
     let authority = fields["tls"].flatMap { self.authority($0) }
     let steps = fields["pipeline"].map { pipeline($0) } ?? []
     let gates = fields["gates"].flatMap { self.gates($0, over: steps) }
+    checkAsked(of: gates)
     let services = fields["services"].map { self.services($0) } ?? ServiceDrafts()
-    let teams = fields["teams"].map { self.teams($0) } ?? TeamDrafts()
+    let teams = fields["teams"].map { self.teams($0, services) } ?? TeamDrafts()
     let environments = fields["environments"].map { self.environments($0, services, teams) }
     let places = environments ?? [EnvironmentDraft(name: "production")]
     checkRoutes(services, in: places)
@@ -117,70 +127,6 @@ struct SpecBuilder {
     error(
       at: entry.valueSpan, "this version of Segue reads format version 1, not \(number)",
       hint: number > 1 ? "is a newer Segue installed elsewhere?" : "write `version: 1`")
-  }
-
-  // MARK: The pipeline
-
-  private mutating func pipeline(_ entry: YAMLEntry) -> [StepSpec] {
-    guard case .list(let items) = entry.value.content else {
-      if !entry.value.isNull {
-        error(
-          at: entry.valueSpan, "`pipeline` must be a list of steps, not \(entry.value.kind)",
-          hint: "write each step as `- step: test` and, under it, `run: make test`")
-      } else {
-        error(at: entry.keySpan, "`pipeline` has no value", hint: "write `[]`, or leave it out")
-      }
-      return []
-    }
-    if items.count > SpecLimits.steps {
-      error(
-        at: entry.keySpan,
-        "the pipeline has \(items.count) steps; up to \(SpecLimits.steps) are allowed")
-    }
-    var steps: [StepSpec] = []
-    var graph = NeedsGraph(kind: "step")
-    for (number, item) in items.prefix(SpecLimits.steps).enumerated() {
-      guard let step = step(item, number: number + 1, graph: &graph) else { continue }
-      steps.append(step)
-    }
-    check(graph)
-    return steps
-  }
-
-  private mutating func step(
-    _ node: YAMLNode, number: Int, graph: inout NeedsGraph
-  ) -> StepSpec? {
-    let owner = node.text(of: "step").map { "step \(Printable.quoted($0))" } ?? "step \(number)"
-    guard let fields = fields(of: node, at: node.span, in: SpecKeys.step, owner: owner) else {
-      return nil
-    }
-    let name = fields["step"].flatMap { self.name($0, of: "a step") }
-    let needs = fields["needs"].map { list($0) { TextRules.name($0, of: "a step") } } ?? []
-    if let name, let span = fields["step"]?.valueSpan {
-      if let first = graph.span(of: name) {
-        error(
-          at: span, "there are two steps with the name `\(name)`",
-          hint: "give each step a name of its own",
-          notes: [source.note(at: first, "the first one is here")])
-      } else {
-        graph.nodes.append(.init(name: name, span: span, needs: needs))
-      }
-    }
-    var step = StepSpec(
-      name: StepName(name ?? ""), run: fields["run"].flatMap { command($0) } ?? "",
-      needs: needs.map { StepName($0.text) })
-    let (variables, secrets) = environmentAndSecrets(fields, isService: false)
-    (step.environment, step.secrets) = (variables, secrets.map(\.text))
-    if let timeout = fields["timeout"].flatMap({ duration($0, in: SpecLimits.duration) }) {
-      step.timeout = timeout
-    }
-    step.cache = fields["cache"].map { list($0, TextRules.relativePath).map(\.text) } ?? []
-    if let entry = fields["reports"],
-      let reports = section(entry, in: SpecKeys.reports, owner: "`reports` of \(owner)")
-    {
-      step.reports = self.reports(reports)
-    }
-    return step
   }
 
   // MARK: Variables

@@ -87,6 +87,8 @@ struct SpecKey: Sendable {
   var name: String
   var type: SpecType
   var isRequired = false
+  /// The key that may stand in place of this required one.
+  var otherwise: String?
   /// As it would be written in the file; `nil` when there is none.
   var standard: String?
   /// Sentences for the reference and for editors.

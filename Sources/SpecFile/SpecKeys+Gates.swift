@@ -32,6 +32,30 @@ extension SpecKeys {
         example: "build/sbom.cdx.json", otherNames: ["bom", "cyclonedx", "spdx"]),
     ])
 
+  static let rerun = SpecSection(
+    id: "rerun", title: "`rerun` of a step",
+    summary: """
+      The command is given the failed tests in a file, `$SEGUE_FAILED_TESTS`, one on each line, and \
+      as one regular expression, `$SEGUE_FAILED_PATTERN`. It stands for the whole step, so let a step \
+      with `rerun` run its tests and nothing else. It writes the `junit` reports again; the other \
+      reports stay those of the first attempt.
+      """,
+    keys: [
+      SpecKey(
+        name: "run", type: .command, isRequired: true,
+        summary: "Run in place of the step's own command, in the same way.",
+        example: "swift test --filter \"$SEGUE_FAILED_PATTERN\" --xunit-output build/junit.xml",
+        otherNames: ["command", "cmd", "script"]),
+      SpecKey(
+        name: "tests", type: .word(RerunSpec.Naming.allCases.map(\.rawValue)),
+        standard: RerunSpec.Naming.names.rawValue,
+        summary: """
+          How tests are named to it: as `pytest` (a list), `swift`, `go` or `jest` (a pattern) take \
+          them, or by the `names` of the report, `class.name` (a list).
+          """,
+        example: "swift", otherNames: ["as", "naming", "format"]),
+    ])
+
   static let gates = SpecSection(
     id: "gates", title: "`gates` of the file",
     summary: """
@@ -116,5 +140,12 @@ extension SpecKeys {
           is matched again whenever it changes.
           """,
         example: "/var/lib/segue/advisories", otherNames: ["osv", "database"]),
+      SpecKey(
+        name: "vex", type: .fileOrList, standard: "[]",
+        summary: """
+          Files of the repository, in OpenVEX, that state which vulnerabilities do not matter here, and \
+          why. Of several statements about one, the newest counts.
+          """,
+        example: ".segue/statements.vex.json", otherNames: ["openvex", "statements"]),
     ])
 }

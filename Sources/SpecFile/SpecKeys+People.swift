@@ -5,7 +5,7 @@ extension SpecKeys {
     SpecKey(
       name: "teams", type: .sectionsByName(team, 0...SpecLimits.teams), standard: "{}",
       summary: "Who belongs together: whom approvals and milestones are about.",
-      example: "{ product: { members: [ana, li] } }", otherNames: ["groups"]),
+      example: "{ product: { members: [ana, li], services: [web] } }", otherNames: ["groups"]),
     SpecKey(
       name: "freezes", type: .sectionsByName(freeze, 0...SpecLimits.freezes), standard: "{}",
       summary: """
@@ -33,9 +33,27 @@ extension SpecKeys {
           Its people, by the names under which they use `segue`: normally their login names on the \
           machine that it runs on.
           """,
-        example: "[ana, li]", otherNames: ["people", "users"])
-    ],
-    planned: ["notify"])
+        example: "[ana, li]", otherNames: ["people", "users"]),
+      SpecKey(
+        name: "services", type: .nameList,
+        summary: """
+          The services that are theirs. Their `notify` hears of these only, and an advisory about one \
+          of them names the team.
+          """,
+        example: "[web]", otherNames: ["owns"]),
+      SpecKey(
+        name: "notify", type: .section(teamNotify),
+        summary: """
+          How the team is told what concerns it: its `services`, what waits for its approval, and what \
+          concerns everybody. See [notifications](notifications.md).
+          """,
+        example: "{ slack: PRODUCT_CHAT }", otherNames: ["channel", "notifications"]),
+    ])
+
+  static let teamNotify = SpecSection(
+    id: "team-notify", title: "`notify` of a team",
+    summary: "Exactly one of `slack`, `webhook`, `cdevents` and `email` says how the team is told.",
+    keys: notify.keys.filter { $0.name != "teams" })
 
   static let freeze = SpecSection(
     id: "freeze", title: "A freeze of `freezes`",

@@ -346,11 +346,12 @@ extension SpecKeys {
 
   /// Every section, in the order of the reference.
   static let all = [
-    root, deploy, cost, tls, acme, step, reports, gates, testsGate, coverageGate, securityGate,
+    root, deploy, cost, tls, acme, step, reports, rerun, gates, testsGate, coverageGate,
+    securityGate,
     notify, notifyWebhook, notifyEvents, notifyMail, policy, tracker, forge, service, listen, route,
     sticky, routeCertificate,
     health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, goal,
     requestHeader, requestCookie, shadow, recreate, deadlines, analysis, score, metric, limits,
-    migrate, environment, change, approval, team, freeze, milestone,
+    migrate, environment, change, approval, team, teamNotify, freeze, milestone,
   ]
 }

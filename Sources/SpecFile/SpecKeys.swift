@@ -1,3 +1,4 @@
+import Evidence
 import SegueModel
 
 /// Every key of `segue.yaml`, in the order of the reference.
@@ -99,12 +100,19 @@ enum SpecKeys {
         summary: "What the step is called; unique in the file.", example: "test",
         otherNames: ["name", "id"]),
       SpecKey(
-        name: "run", type: .command, isRequired: true,
+        name: "run", type: .command, isRequired: true, otherwise: "uses",
         summary: """
           Run by `/bin/sh -ec` in the root of the checkout. Several lines (`run: |`) stop at the \
           first command that fails.
           """,
         example: "make test", otherNames: ["command", "cmd", "script", "commands"]),
+      SpecKey(
+        name: "uses", type: .word(SecurityScanner.allCases.map(\.rawValue)),
+        summary: """
+          A scanner that is called ready-made, in place of `run` and `reports`. What it finds is \
+          judged by `security` under `gates`.
+          """,
+        example: SecurityScanner.semgrep.rawValue, otherNames: ["scan", "scanner"]),
       SpecKey(
         name: "needs", type: .nameList, standard: "[]",
         summary: "Steps that must have passed before this one starts.", example: "[build]",
@@ -123,6 +131,22 @@ enum SpecKeys {
         name: "reports", type: .section(reports), standard: "{}",
         summary: "Reports that the step leaves behind.",
         example: "{ junit: \"build/junit/*.xml\" }", otherNames: ["artifacts"]),
+      SpecKey(
+        name: "rerun", type: .section(rerun),
+        summary: """
+          How only the tests that failed are run again, as often as `retry` of `gates: { tests }` \
+          says. Without it, the whole step is run again.
+          """,
+        example: "{ tests: pytest, run: 'xargs -d \"\\n\" pytest < \"$SEGUE_FAILED_TESTS\"' }",
+        otherNames: ["retry-run", "retry"]),
+      SpecKey(
+        name: "shards", type: .integer(SpecLimits.shards),
+        summary: """
+          Into how many parts the tests are split that run side by side, as steps of their own: \
+          `test-1`, `test-2` and so on. `SEGUE_SHARD` says which one it is, `{shard}` stands for it \
+          in the paths of `reports`, and `"$SEGUE_PROGRAM" tests split` picks its tests.
+          """,
+        example: "4", otherNames: ["parallel", "parallelism", "split"]),
     ],
     planned: ["matrix", "image", "retries", "when", "gate", "outputs"])
 

@@ -36,6 +36,8 @@ public enum SpecLimits {
   public static let falseAlarms = 1...200
   /// Of a step whose tests failed.
   public static let retries = 0...2
+  /// Of one step's tests.
+  public static let shards = 2...20
   /// Thousandths of the lines.
   public static let coverage = 1...1_000
   public static let warmUpRequests = 1...1_000

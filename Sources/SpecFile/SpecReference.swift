@@ -98,7 +98,7 @@ public enum SpecReference {
     for key in section.keys {
       text += "\n#### `\(key.name)`\n\n\(key.summary)\n\n- Value: \(words(key.type))\n"
       if key.isRequired {
-        text += "- Required\n"
+        text += "- Required" + (key.otherwise.map { ", or `\($0)` in its place" } ?? "") + "\n"
       } else {
         text += "- Default: \(key.standard.map { "`\($0)`" } ?? "none")\n"
       }

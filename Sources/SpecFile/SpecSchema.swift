@@ -20,12 +20,20 @@ public enum SpecSchema {
 
   private static func object(_ section: SpecSection) -> JSONText {
     let properties = section.keys.map { ($0.name, property($0)) }
-    let required = section.keys.filter(\.isRequired).map { JSONText.string($0.name) }
+    let required = section.keys.filter { $0.isRequired && $0.otherwise == nil }
+      .map { JSONText.string($0.name) }
     var members: [(String, JSONText)] = [("description", .string(section.summary))]
     members.append(("type", required.isEmpty ? types("object", "null") : .string("object")))
     members.append(("properties", .object(properties)))
     if !required.isEmpty { members.append(("required", .array(required))) }
     members.append(("additionalProperties", .boolean(false)))
+    for key in section.keys {
+      guard let other = key.otherwise else { continue }
+      let either = [key.name, other].map {
+        JSONText.object([("required", .array([.string($0)]))])
+      }
+      members.append(("oneOf", .array(either)))
+    }
     return .object(members)
   }
 

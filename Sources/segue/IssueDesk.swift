@@ -8,7 +8,12 @@ actor IssueDesk {
   private let secrets: SecretFiles
   private let time: any TimeSource
   private let deadline: Milliseconds
-  private var trackers: [TrackerSpec: (client: ForgeClient, tracker: IssueTracker)] = [:]
+  private struct Known {
+    var token: Secret?
+    var client: ForgeClient
+    var tracker: IssueTracker
+  }
+  private var trackers: [TrackerSpec: Known] = [:]
 
   /// - Parameter deadline: for one answer.
   init(_ secrets: SecretFiles, time: any TimeSource, deadline: Milliseconds = .seconds(10)) {
@@ -21,7 +26,7 @@ actor IssueDesk {
   func state(of key: String, at spec: TrackerSpec) async -> IssueState {
     let tracker: IssueTracker
     do {
-      tracker = try self.tracker(spec)
+      tracker = try await self.tracker(spec)
     } catch {
       return .unreachable(SecretFiles.sentence(error))
     }
@@ -32,11 +37,14 @@ actor IssueDesk {
     }
   }
 
-  private func tracker(_ spec: TrackerSpec) throws -> IssueTracker {
-    if let known = trackers[spec] { return known.tracker }
+  /// A token that was changed counts from the next question on.
+  private func tracker(_ spec: TrackerSpec) async throws -> IssueTracker {
+    let token = try spec.token.map { try secrets.required($0) }
+    let old = trackers[spec]
+    if let old, old.token == token { return old.tracker }
     let kind = TrackerKind(rawValue: spec.kind.rawValue) ?? .gitea
     let login: ForgeAccount.Login =
-      switch (try spec.token.map { try secrets.required($0) }, spec.user) {
+      switch (token, spec.user) {
       case (nil, _): .none
       case (let token?, nil): .token(token)
       case (let token?, let user?): .basic(user: user, token)
@@ -44,7 +52,8 @@ actor IssueDesk {
     let account = try ForgeAccount(kind: kind, base: spec.url, login: login)
     let client = ForgeClient(account, time: time, deadline: deadline)
     let tracker = IssueTracker(client, time: time)
-    trackers[spec] = (client, tracker)
+    trackers[spec] = Known(token: token, client: client, tracker: tracker)
+    await old?.client.shutdown()
     return tracker
   }
 

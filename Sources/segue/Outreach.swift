@@ -10,6 +10,7 @@ import ServiceLifecycle
 struct Outreach {
   private let desk: OutreachDesk
   private let issues: IssueDesk
+  private let reviews: ReviewDesk
   private let options: ServeOptions
   private let logger: Logger
 
@@ -17,6 +18,7 @@ struct Outreach {
     let secrets = SecretFiles(directory: options.state + "/secrets")
     desk = OutreachDesk(secrets, source: source, logger: logger)
     issues = IssueDesk(secrets, time: SystemTime())
+    reviews = ReviewDesk(secrets, time: SystemTime())
     self.options = options
     self.logger = logger
   }
@@ -24,6 +26,9 @@ struct Outreach {
   func join(_ world: inout Dependencies) {
     world.outreach = desk
     world.issue = { [issues] key, tracker in await issues.state(of: key, at: tracker) }
+    world.review = { [reviews] commit, branch, forge in
+      await reviews.state(of: commit, on: branch, at: forge)
+    }
   }
 
   func services(
@@ -31,6 +36,7 @@ struct Outreach {
   ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
     var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
       .init(service: desk), .init(service: Closing { [issues] in await issues.shutdown() }),
+      .init(service: Closing { [reviews] in await reviews.shutdown() }),
     ]
     guard let address = options.webhooks else { return services }
     // The forge is answered at once: a fetch may take longer than it waits.

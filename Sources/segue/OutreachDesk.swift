@@ -20,13 +20,15 @@ actor OutreachDesk: OutreachKeeping, Service {
   /// Channels that cannot even be tried, by name.
   private var faults: [String: String] = [:]
   private var nextTry = Instant(milliseconds: 0)
+  /// What the channels were made of, by the secrets' names.
+  private var used: [String: Secret] = [:]
   private var forge: ForgeClient?
   private var memory = DeliveryMemory()
   private let changes: AsyncStream<NotificationDispatcher>
   private let change: AsyncStream<NotificationDispatcher>.Continuation
 
-  /// Between two looks for a secret that was not there.
-  private static let pause = Milliseconds.seconds(5)
+  /// Between two looks at the secrets.
+  private static let pause = Milliseconds.seconds(2)
   /// How long a forge or a tracker may take for one answer.
   private static let deadline = Milliseconds.seconds(10)
 
@@ -61,10 +63,14 @@ actor OutreachDesk: OutreachKeeping, Service {
   // MARK: Channels
 
   func want(_ wishes: OutreachWishes, from store: any NoticeStore) async {
-    let isNew = wishes != self.wishes
     let now = time.now()
-    guard isNew || (!faults.isEmpty && now >= nextTry) else { return }
+    // A clock that was set back makes no wait longer than it was to be.
+    guard wishes != self.wishes || now >= nextTry || nextTry - now > Self.pause else { return }
     nextTry = now + Self.pause
+    let values = secretValues(of: wishes)
+    let isNew = wishes != self.wishes || values != used
+    guard isNew || !faults.isEmpty else { return }
+    used = values
     self.wishes = wishes
     var faults: [String: String] = [:]
     var channels: [NotificationChannel] = []
@@ -106,6 +112,15 @@ actor OutreachDesk: OutreachKeeping, Service {
     self.dispatcher = dispatcher
     change.yield(dispatcher)
     if let old, old !== forge { await old.shutdown() }
+  }
+
+  /// The values of every secret that a channel or the forge needs, as far as they are there.
+  private func secretValues(of wishes: OutreachWishes) -> [String: Secret] {
+    var names = wishes.channels.flatMap(\.receiver.secrets)
+    names += [wishes.forge?.token].compactMap(\.self)
+    var values: [String: Secret] = [:]
+    for name in names { values[name] = (try? secrets.value(of: name)) ?? nil }
+    return values
   }
 
   func wake() async { dispatcher?.wake() }
@@ -197,4 +212,15 @@ actor OutreachDesk: OutreachKeeping, Service {
 struct WebhookFault: Error {
   var status: Int
   var text: String
+}
+
+extension ChannelSpec.Receiver {
+  /// The names of the secrets that it takes.
+  fileprivate var secrets: [String] {
+    switch self {
+    case .slack(let address), .cdevents(let address): [address]
+    case .webhook(let address, let key): [address, key]
+    case .email(let mail): [mail.password].compactMap(\.self)
+    }
+  }
 }

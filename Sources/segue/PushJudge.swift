@@ -24,53 +24,85 @@ struct PushJudge {
   func judge() async throws -> PushJudgement {
     let head = try await remote.head(of: push.deployBranch)?.id
     let first = push.updates.first { $0.branch == push.deployBranch }?.new
-    guard let place = head ?? first, let policy = try await policy(at: place) else {
+    guard let place = head ?? first, let outreach = try await outreach(at: place),
+      let policy = outreach.policy
+    else {
       return PushJudgement()
     }
     let rules = try BranchPolicy(policy)
-    let desk = IssueDesk(
-      SecretFiles(directory: push.state + "/secrets"), time: SystemTime(), deadline: Self.patience)
+    let secrets = SecretFiles(directory: push.state + "/secrets")
+    let desk = IssueDesk(secrets, time: SystemTime(), deadline: Self.patience)
+    let reviews = ReviewDesk(secrets, time: SystemTime(), deadline: Self.patience)
     var violations: [PolicyViolation] = []
+    let result: Result<Void, any Error>
     do {
       for update in push.updates {
         let found =
           update.branch == push.deployBranch
-          ? try await deployed(update, rules, policy, desk)
+          ? try await deployed(update, rules, outreach, desk, reviews)
           : await aside(update, rules, policy, desk)
         violations += found.filter { !violations.contains($0) }
       }
+      result = .success(())
     } catch {
-      await desk.shutdown()
-      throw error
+      result = .failure(error)
     }
     await desk.shutdown()
+    await reviews.shutdown()
+    try result.get()
     func remarks(_ violations: [PolicyViolation]) -> [PushJudgement.Remark] {
       violations.map { PushJudgement.Remark(what: $0.what, nextStep: $0.nextStep) }
     }
     return PushJudgement(
-      refusals: remarks(violations.filter { $0.rule != .trackerUnreachable }),
-      open: remarks(violations.filter { $0.rule == .trackerUnreachable }))
+      refusals: remarks(violations.filter { !$0.rule.isUnknown }),
+      open: remarks(violations.filter { $0.rule.isUnknown }))
   }
 
-  private func policy(at commit: CommitID) async throws -> PolicySpec? {
+  private func outreach(at commit: CommitID) async throws -> OutreachSpec? {
     guard let bytes = try await remote.file("segue.yaml", at: commit, limit: SpecLimits.fileBytes)
     else { return nil }
     // A file that cannot be read is refused when its commit is to be built.
-    return (try? SpecReader.read(bytes: bytes))?.outreach?.policy
+    return (try? SpecReader.read(bytes: bytes))?.outreach
   }
 
   /// A push to the deploy branch itself.
   private func deployed(
-    _ update: PushedRefs.Update, _ rules: BranchPolicy, _ policy: PolicySpec, _ desk: IssueDesk
+    _ update: PushedRefs.Update, _ rules: BranchPolicy, _ outreach: OutreachSpec,
+    _ desk: IssueDesk, _ forge: ReviewDesk
   ) async throws -> [PolicyViolation] {
+    guard let policy = outreach.policy else { return [] }
     let origins = try await remote.origins(
       of: OriginQuestion(
         update.new, since: update.old, deployBranch: push.deployBranch,
         verifiesSignatures: policy.needsSignature))
-    let issues = await ask(rules.issues(of: origins), policy, desk)
+    let reviews = update.old == nil ? [:] : await ask(rules.unreviewed(origins), outreach, forge)
+    let issues = await ask(rules.issues(of: origins, reviews: reviews), policy, desk)
     return rules.violations(
-      of: origins, deployBranch: push.deployBranch, isFirst: update.old == nil, issues: issues)
-      + BranchPolicy.unsigned(origins)
+      of: origins, deployBranch: push.deployBranch, isFirst: update.old == nil, issues: issues,
+      reviews: reviews) + BranchPolicy.unsigned(origins)
+  }
+
+  /// Whoever pushes waits: beyond the first questions the control plane asks.
+  private static let reviewLimit = 10
+
+  private func ask(
+    _ commits: [CommitID], _ outreach: OutreachSpec, _ desk: ReviewDesk
+  ) async -> [CommitID: ReviewState] {
+    guard let forge = outreach.forge, forge.token != nil else { return [:] }
+    var answers: [CommitID: ReviewState] = [:]
+    var isOver = false
+    let start = ContinuousClock.now
+    for commit in commits {
+      isOver = isOver || ContinuousClock.now - start > Self.patience.duration * 2
+      guard !isOver, answers.count < Self.reviewLimit else {
+        answers[commit] = .unreachable("there are too many questions for one push")
+        continue
+      }
+      let state = await desk.state(of: commit, on: push.deployBranch, at: forge)
+      if case .unreachable = state { isOver = true }
+      answers[commit] = state
+    }
+    return answers
   }
 
   /// A push to a branch that is to be merged some day: its name must do, and nothing else.

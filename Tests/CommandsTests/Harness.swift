@@ -115,6 +115,10 @@ struct ScriptedAPI: ControlAPI {
   func tests(_ request: TestsRequest) async throws -> [TestStanding] {
     try answer(Samples.tests)
   }
+  func testDurations(_ request: DurationsRequest) async throws -> DurationsReply {
+    try answer(Samples.durations)
+  }
+  func testTimes() async throws -> TestTimesReply { try answer(Samples.times) }
   func feed(
     after sequence: Int64, follow: Bool, commit: CommitID?
   ) -> AsyncThrowingStream<FeedItem, any Error> {

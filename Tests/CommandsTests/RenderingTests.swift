@@ -190,6 +190,7 @@ import Testing
     try expectGolden("gates", evidence.gates(Samples.gates))
     try expectGolden("tests-failing", evidence.tests(Samples.tests, .failing))
     try expectGolden("tests-new", evidence.tests(Samples.tests, .new))
+    try expectGolden("tests-trend", evidence.durations(Samples.durations))
     try expectGolden(
       "findings",
       text.findings([

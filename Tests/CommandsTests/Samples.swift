@@ -78,7 +78,12 @@ enum Samples {
         GateResult(
           gate: "security", verdict: .wait, reason: "step scan did not run, so nothing is known",
           warnings: ["the waiver of CVE-2030-1 ends in 3 days; ana has it"]),
-      ], base: "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d"))
+      ], base: "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d"),
+    starts: [
+      GateResult(
+        gate: "approval production", verdict: .wait,
+        reason: "1a2b3c4d5e6f waits for mo. One of them runs: segue approve 1a2b3c4d5e6f")
+    ])
 
   static let tests = [
     TestStanding(
@@ -90,6 +95,34 @@ enum Samples {
       firstSeen: moment(-900_000), firstCommit: commit.id, lastSeen: moment(0),
       meanDuration: .seconds(3), flakiness: Permille(993)),
   ]
+
+  static let durations = DurationsReply(
+    steps: [
+      DurationStanding(
+        subject: "test", runs: 40, last: .seconds(70), median: .seconds(65), slope: 120_500,
+        slopeLow: 80_000, slopeHigh: 150_000, chance: Permille(1), isChange: true,
+        growth: Milliseconds(4_700), jumps: []),
+      DurationStanding(
+        subject: "lint", runs: 40, last: .seconds(3), median: .seconds(3), slope: -500,
+        slopeLow: -2_000, slopeHigh: 1_000, chance: Permille(412), isChange: false,
+        growth: Milliseconds(-20), jumps: []),
+    ],
+    tests: [
+      DurationStanding(
+        subject: "Basket.add", runs: 40, last: .seconds(2), median: Milliseconds(900),
+        slope: 9_000, slopeLow: 0, slopeHigh: 12_000, chance: Permille(20), isChange: true,
+        growth: Milliseconds(1_500),
+        jumps: [
+          DurationStanding.Jump(
+            commit: commit.id, previous: "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d",
+            at: moment(-900), before: Milliseconds(500), after: .seconds(2))
+        ])
+    ])
+
+  static let times = TestTimesReply(times: [
+    "suite > tests.a.one": .seconds(5), "suite > tests.a.two": .seconds(5),
+    "suite > tests.b.one": .seconds(6), "suite > tests.c.one": .seconds(3),
+  ])
 
   static let runningPipeline = PipelineStatus(
     id: "P1", commit: commit, state: .running, reason: nil, startedAt: moment(-12), endedAt: nil,
@@ -188,6 +221,14 @@ enum Samples {
     receipt.request = "the basket is slow"
     receipt.gates = ["tests", "security"]
     receipt.signedBy = "0123456789abcdef0123"
+    receipt.papers = ["/state/builds/1/provenance.json", "/state/builds/1/verification.json"]
+    receipt.words = [
+      .init(
+        by: "li", kind: .approval, gate: "approval production", at: moment(-60), reason: "fine"),
+      .init(
+        by: "ana", kind: .override, gate: "calendar production", at: moment(-30),
+        reason: "the shop is down"),
+    ]
     receipt.phases = [
       .init(name: "database: expanding", at: moment(0), took: .seconds(3), detail: "succeeded"),
       .init(name: "5%: starting", at: moment(3), took: .seconds(4)),

@@ -59,7 +59,7 @@ import Testing
   }
 
   @Test func aReleaseThatIsNeverReadyIsTakenBackAndNotTriedAgain() async throws {
-    let stage = Stage(ready: .seconds(5))
+    let stage = Stage(ready: .seconds(10))
     _ = stage.source.add(1)
     try await stage.withControlPlane { plane in
       try await until("r-1 is live") { try await Self.isLive(plane, "r-1") }

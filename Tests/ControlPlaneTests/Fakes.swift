@@ -90,7 +90,13 @@ final class ScriptedSource: Source {
   /// Of commits that only Git knows.
   let otherAuthors = Mutex<[String]>([])
   private let origins = Mutex<[CommitID: CommitOrigin]>([:])
+  /// What came to the deploy branch before any commit that is asked about.
+  let earlierOrigins = Mutex<[CommitOrigin]>([])
   private let seen = Mutex(0)
+  private let files = Mutex<[String: [UInt8]]>([:])
+
+  /// Of every commit; any other file is empty.
+  func set(_ bytes: [UInt8], at path: String) { files.withLock { $0[path] = bytes } }
 
   /// How often somebody asked for the head.
   var looks: Int { seen.withLock { $0 } }
@@ -121,10 +127,11 @@ final class ScriptedSource: Source {
     after earlier: CommitID, upTo commit: CommitID, limit: Int
   ) async throws(PortError) -> [String] { otherAuthors.withLock { $0 } }
   func file(_ path: String, at commit: CommitID, limit: Int) async throws(PortError) -> [UInt8]? {
-    []
+    files.withLock { $0[path] ?? [] }
   }
   func origins(of question: OriginQuestion) async throws(PortError) -> [CommitOrigin] {
     origins.withLock { $0[question.commit].map { [$0] } ?? [] }
+      + earlierOrigins.withLock { $0 }
   }
   func checkOut(_ commit: CommitID, into directory: String) async throws(PortError) {}
 }
@@ -134,10 +141,12 @@ final class ScriptedPipeline: PipelineExecutor, ReleaseStore {
   let failing = Mutex<Set<CommitID>>([])
   let changed = Mutex<Set<ReleaseID>>([])
   let removed = Mutex<Set<ReleaseID>>([])
+  let runs = Mutex<[PipelineRun]>([])
 
   func execute(
     _ run: PipelineRun, observe: @escaping @Sendable (StepProgress) async throws -> Void
   ) async throws(PortError) -> PipelineResult {
+    runs.withLock { $0.append(run) }
     let fails = failing.withLock { $0.contains(run.commit.id) }
     let result = StepResult(
       outcome: fails ? .refused("1 of 3 tests failed: a.b") : .passed, took: Milliseconds(1),
@@ -348,6 +357,7 @@ struct Stage {
   var spec: ProjectSpec
   var outreach: (any OutreachKeeping)?
   var issue: (@Sendable (String, TrackerSpec) async -> IssueState)?
+  var review: (@Sendable (CommitID, String, ForgeSpec) async -> ReviewState)?
   var pollInterval = Milliseconds(10)
   var evidence: ScriptedEvidence?
 
@@ -381,7 +391,9 @@ struct Stage {
     ServiceSpec(
       name: name, run: "serve", instances: instances, needs: needs,
       health: HealthSpec(path: "/up", interval: Milliseconds(5), warmUp: warmUp),
-      deadlines: DeadlineSpec(ready: ready), migrate: migrate, isIndependent: independent)
+      // No deadline passes because the machine is busy; who wants one to pass says so by `ready`.
+      deadlines: DeadlineSpec(ready: ready, acknowledge: .seconds(60)), migrate: migrate,
+      isIndependent: independent)
   }
 
   func makeControlPlane() -> ControlPlane {
@@ -394,6 +406,7 @@ struct Stage {
       time: time, readSpec: { _ in spec }, logger: logger)
     world.outreach = outreach
     world.issue = issue
+    world.review = review
     world.evidence = evidence?.desk
     world.papers = evidence
     var settings = ControlPlaneSettings(
@@ -468,7 +481,7 @@ extension ControlPlane {
 
 /// Asks again until the condition holds.
 func until(_ what: String, _ condition: () async throws -> Bool) async throws {
-  let end = ContinuousClock.now + .seconds(30)
+  let end = ContinuousClock.now + .seconds(60)
   while try await !condition() {
     guard ContinuousClock.now < end else { throw Timeout(what: what) }
     try await Task.sleep(for: .milliseconds(2))

@@ -8,7 +8,7 @@ import Testing
 
 /// What the gates make of evidence, and what becomes of the commit.
 @Suite struct GateTests {
-  private static func stage() -> Stage {
+  static func stage() -> Stage {
     var stage = Stage()
     stage.evidence = ScriptedEvidence()
     stage.spec.pipeline[0].reports = ReportSpec(
@@ -26,7 +26,7 @@ import Testing
       message: status == .failed ? "expected 2" : "")
   }
 
-  private static let sound: CommitEvidence = {
+  static let sound: CommitEvidence = {
     var evidence = CommitEvidence()
     evidence.tests["test"] = [TestsGate.Attempt(cases: [test("adds", .passed)])]
     evidence.coverage = CoverageReport(files: ["a": .init(hits: [1: 1, 2: 1])])
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  private static let malicious = try? Advisory.read(
+  static let malicious = try? Advisory.read(
     Array(
       #"{"id":"MAL-1","modified":"2026-01-01T00:00:00Z","affected":[{"package":"#.utf8)
       + Array(#"{"ecosystem":"npm","name":"left"},"versions":["1.0"]}]}"#.utf8))
@@ -179,7 +179,22 @@ import Testing
             && $0.contains("live in production/web")
         }
       }
-      #expect(try await plane.feedItems("drift").count == 1)
+      #expect(try await plane.feedItems("advisoryMatched").count == 1)
+    }
+  }
+
+  /// The paper is signed before the first service begins, and the receipt and the explanation say where.
+  @Test func whatWasVerifiedBeforeARolloutIsSigned() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    evidence.set(Self.sound)
+    _ = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("a receipt") { try await !plane.history(limit: 1).isEmpty }
+      #expect(evidence.attested == ["r-1 passed"])
+      #expect(try await plane.receipt(nil).papers == ["/papers/r-1"])
+      let answer = try await plane.explain(nil).answers.first { $0.question == "provenance" }
+      #expect(answer?.evidence == ["/papers/r-1"])
     }
   }
 
@@ -191,6 +206,7 @@ import Testing
       let fate = try await plane.fate(of: commit.id)
       #expect(fate?.text.contains("is live") == true)
       await #expect(throws: ControlError.self) { try await plane.gates(nil) }
+      #expect(try await plane.gates(commit.id.rawValue).verdict == "Nothing stops 111111111111.")
     }
     #expect(!stage.journal.kinds.contains("gatesJudged"))
   }
@@ -206,8 +222,137 @@ import Testing
       #expect(
         fate?.text.contains("is not live: the provenance of the release was changed") == true)
       #expect(stage.platform.running.isEmpty)
+      #expect(evidence.attested == ["r-1 the provenance of the release was changed"])
       let answers = try await plane.explain(nil).answers
       #expect(answers.first { $0.question == "provenance" }?.result == .fail)
+    }
+  }
+
+  /// Steps that need one of which nothing but that failed may run: the pipeline is told beforehand.
+  @Test func thePipelineIsToldWhichFailuresAreExcused() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    evidence.set(Self.sound)
+    let now = SystemTime().now()
+    var statistics = FlakyModel.Statistics()
+    statistics.add(FlakyModel.Attempts(failures: 1, passes: 1))
+    for test in ["lib.adds", "lib.other"] {
+      evidence.set(
+        TestRecord(
+          test: test, firstSeen: now, firstCommit: "a", lastSeen: now, lastCommit: "b",
+          lastSignature: "expected #",
+          statistics: test == "lib.adds" ? statistics : FlakyModel.Statistics()))
+    }
+    let later = now + .minutes(10)
+    evidence.set(
+      ["lib.adds", "lib.other", "lib.unknown"].map {
+        Quarantine(test: $0, owner: "ana", issue: "SHOP-1", expires: later)
+      })
+    let first = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      _ = try await plane.fate(of: first.id)
+      let second = stage.source.add(2)
+      _ = try await plane.fate(of: second.id)
+    }
+    let excused = stage.pipeline.runs.withLock { $0.map(\.excused) }
+    #expect(excused.first == [:], "there is nothing that the entries were in before")
+    #expect(excused.last == ["lib.adds": "expected #"])
+  }
+
+  @Test func whatIsLiveStaysKnown() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    evidence.set(Self.sound)
+    let commit = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      _ = try await plane.fate(of: commit.id)
+      try await until("the history is told what is live") { evidence.kept.contains("r-1") }
+    }
+  }
+
+  /// Which shard a test ran on is no environment of its own.
+  @Test func theShardsOfAStepAreOneHistory() async throws {
+    var stage = Self.stage()
+    stage.spec.pipeline = (1...2).map { number in
+      StepSpec(
+        name: StepName("test-\(number)"), run: "true",
+        reports: ReportSpec(
+          junit: ["\(number).xml"], coverage: ["lcov.info"], sarif: ["a.sarif"]),
+        shard: StepShard(step: "test", number: number, count: 2))
+    }
+    let evidence = try #require(stage.evidence)
+    var both = Self.sound
+    both.tests = [
+      "test-1": [
+        TestsGate.Attempt(cases: [Self.test("adds", .failed)]),
+        TestsGate.Attempt(cases: [Self.test("adds", .passed)]),
+      ],
+      "test-2": [TestsGate.Attempt(cases: [Self.test("subtracts", .passed)])],
+    ]
+    evidence.set(both)
+    let commit = stage.source.add(1)
+    try await stage.withControlPlane { plane in _ = try await plane.fate(of: commit.id) }
+    #expect(evidence.batches.map(\.environment) == ["test"])
+    let results = evidence.batches.flatMap(\.results)
+    #expect(results.map(\.test) == ["lib.adds", "lib.subtracts", "lib.adds"])
+    #expect(results.map(\.attempt) == [1, 1, 2])
+  }
+
+  /// A statement of the commit excuses; one that cannot be read stops it.
+  @Test(arguments: [
+    ("not_affected", "component_not_present", "is live"), ("affected", "", "CVE-1"),
+    ("nonsense", "", "has no vulnerability or no known status"),
+  ])
+  func aStatementInOpenVEXExcuses(status: String, justification: String, words: String)
+    async throws
+  {
+    var stage = Self.stage()
+    stage.spec.gates?.security?.statements = [".segue/vex.json"]
+    let evidence = try #require(stage.evidence)
+    var bad = Self.sound
+    bad.findings = [
+      SecurityFinding(
+        id: "CVE-1", severity: .high, place: "left 1.0", package: PackageURL("pkg:npm/left@1.0"))
+    ]
+    evidence.set(bad)
+    let commit = stage.source.add(1)
+    stage.source.set(
+      Array(
+        """
+        {"@context": "https://openvex.dev/ns/v0.2.0", "timestamp": "2026-01-01T00:00:00Z",
+         "statements": [{"vulnerability": {"name": "CVE-1"}, "status": "\(status)",
+         "justification": "\(justification)", "products": [{"@id": "pkg:npm/left@1.0"}]}]}
+        """.utf8), at: ".segue/vex.json")
+    try await stage.withControlPlane { plane in
+      let fate = try await plane.fate(of: commit.id)
+      #expect(fate?.text.contains(words) == true, "\(fate?.text ?? "")")
+    }
+  }
+
+  @Test func aTrendIsToldWithTheCommitOfItsJump() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    func series(_ subject: String, _ slow: Int64) -> DurationSeries {
+      DurationSeries(
+        subject: subject,
+        points: (0..<20).map { run in
+          DurationSeries.Point(
+            commit: CommitID("c\(run)"), at: Instant(milliseconds: Int64(run)),
+            duration: Milliseconds((run < 12 ? 500 : slow) + Int64(run % 3)))
+        })
+    }
+    evidence.set(
+      DurationHistory(
+        steps: [series("test", 500)],
+        tests: [series("a", 500), series("b", 2_000), series("c", 900)]))
+    try await stage.withControlPlane { plane in
+      let reply = try await plane.testDurations(DurationsRequest())
+      #expect(reply.steps.map(\.isChange) == [false])
+      #expect(reply.tests.map(\.subject) == ["b", "c"])
+      #expect(reply.tests.first?.jumps.map(\.commit) == ["c12"])
+      #expect(reply.tests.first?.jumps.map(\.previous) == ["c11"])
+      #expect(reply.tests.first?.growth.count == 1_500)
+      #expect(try await plane.testDurations(DurationsRequest(limit: 1)).tests.count == 1)
     }
   }
 }

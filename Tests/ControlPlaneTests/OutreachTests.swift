@@ -22,9 +22,9 @@ import Testing
     func want(_ wishes: OutreachWishes, from store: any NoticeStore) async {
       for spec in wishes.channels where !dead.contains(spec.name) {
         let channel = ChannelName(spec.name)
-        guard let pending = try? await store.pending(on: channel, after: 0, limit: 100) else {
-          continue
-        }
+        guard let pending = try? await store.pending(on: channel, after: 0, limit: 100),
+          !pending.isEmpty
+        else { continue }
         got.withLock { $0[spec.name, default: []] += pending.map(\.notice) }
         try? await store.delivered(pending.map(\.sequence), on: channel)
       }
@@ -37,8 +37,10 @@ import Testing
     func wake() async {}
   }
 
-  private static func stage(_ channels: [ChannelSpec], _ postman: Postman) -> Stage {
-    var stage = Stage(ready: .seconds(5))
+  private static func stage(
+    _ channels: [ChannelSpec], _ postman: Postman, ready: Milliseconds = .seconds(60)
+  ) -> Stage {
+    var stage = Stage(ready: ready)
     stage.spec.outreach = OutreachSpec(channels: channels)
     stage.outreach = postman
     return stage
@@ -54,7 +56,7 @@ import Testing
 
   @Test func peopleAreToldInOrderAndWhatTheyAskedFor() async throws {
     let postman = Postman()
-    let stage = Self.stage([Self.chat, Self.alarm], postman)
+    let stage = Self.stage([Self.chat, Self.alarm], postman, ready: .seconds(10))
     _ = stage.source.add(1)
     try await stage.withControlPlane { plane in
       try await until("it is live") { try await plane.settled("web") == "r-1" }
@@ -151,6 +153,33 @@ import Testing
     }
   }
 
+  /// A team's own channel hears of its services, of what is asked of it, and of what concerns everybody.
+  @Test func aTeamIsToldWhatConcernsIt() async throws {
+    let postman = Postman()
+    let channels = ["web", "api"].map { service in
+      ChannelSpec(
+        name: "team-\(service)", receiver: .slack(address: "A"), teams: [service],
+        services: [ServiceName(service)])
+    }
+    var stage = Stage(services: [Stage.service("web"), Stage.service("api")])
+    stage.spec.outreach = OutreachSpec(channels: channels)
+    stage.outreach = postman
+    let source = stage.source
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("both are told") {
+        postman.kinds("team-web").count == 2 && postman.kinds("team-api").count == 2
+      }
+      #expect(postman.notices("team-web").allSatisfy { $0.service == "web" })
+      #expect(postman.notices("team-api").allSatisfy { $0.service == "api" })
+      _ = try await plane.freeze(FreezeRequest(reason: "the fair", who: "ana"))
+      _ = source.add(2)
+      try await until("everybody is told") {
+        postman.kinds("team-web").last == .frozen && postman.kinds("team-api").last == .frozen
+      }
+    }
+  }
+
   /// Wherever it is cut off, nothing is lost, and nothing is promised twice.
   @Test(arguments: [1, 4, 8, 12, 16, 20, 24, 28])
   func aControlPlaneThatDiesLosesNoNotice(after events: Int) async throws {
@@ -158,7 +187,9 @@ import Testing
     let stage = Self.stage([Self.chat], postman)
     _ = stage.source.add(1)
     try await stage.withControlPlane { _ in
-      try await until("\(events) events") { stage.journal.kinds.count >= events }
+      try await until("\(events) events") {
+        stage.journal.kinds.count >= events || stage.journal.kinds.contains("receiptIssued")
+      }
     }
     try await stage.withControlPlane { plane in
       try await until("it is told") { postman.kinds("chat").contains(.rolloutFinished) }
@@ -193,7 +224,7 @@ import Testing
 
   @Test func aDeadChannelIsShownAndHoldsUpNothing() async throws {
     let postman = Postman(dead: ["chat"])
-    let stage = Self.stage([Self.chat, Self.alarm], postman)
+    let stage = Self.stage([Self.chat, Self.alarm], postman, ready: .seconds(10))
     _ = stage.source.add(1)
     try await stage.withControlPlane { plane in
       try await until("it is live") { try await plane.settled("web") == "r-1" }
@@ -268,6 +299,76 @@ import Testing
       try await until("nothing waits") {
         try await !plane.status().problems.contains { $0.hasPrefix("policy") }
       }
+    }
+  }
+
+  // MARK: Reviews
+
+  private static let forge = ForgeSpec(
+    kind: .gitea, url: "https://git.example.com/api/v1", repository: "team/shop", token: "FORGE")
+
+  /// What a forge squashed or rebased has one parent, as a commit that was made on the branch has.
+  @Test func aCommitWithOneParentIsTakenWhenTheForgeKnowsItsReview() async throws {
+    var stage = Stage()
+    stage.spec.outreach = OutreachSpec(policy: Self.policy, forge: Self.forge)
+    stage.issue = { _, _ in .open }
+    stage.review = { commit, branch, _ in
+      guard branch == "main" else { return .none }
+      switch commit.rawValue.first {
+      case "2": return .unapproved(request: "#12", branch: "fix/SHOP-1")
+      case "4": return .approved(request: "#14", branch: "my-work")
+      case "5": return .approved(request: "#15", branch: "fix/SHOP-1")
+      default: return .none
+      }
+    }
+    let (source, journal) = (stage.source, stage.journal)
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+      try await until("a receipt") { journal.kinds.contains("receiptIssued") }
+      for (number, words) in [
+        (2, "came by request #12, which nobody but its author had approved"),
+        (3, "the forge knows no merged request that it belongs to"),
+        (4, "the branch 'my-work' is not called as branches are here"),
+      ] {
+        let commit = source.add(number) { Self.origin($0, merging: nil) }
+        try await until("commit \(number) is refused") {
+          try await plane.history(limit: 1).first?.commit == commit.id
+        }
+        let reason = try await plane.receipt(nil).reason ?? ""
+        #expect(reason.contains(words), "\(reason)")
+      }
+      let last = source.add(5) { Self.origin($0, merging: nil) }
+      try await until("it is live") { try await plane.settled("web") == "r-5" }
+      let answer = try await plane.gates(last.id.rawValue).record.answers.first
+      #expect(
+        answer?.evidence
+          == ["555555555555 from fix/SHOP-1, request #15 approved, issue SHOP-1 is there"])
+    }
+  }
+
+  @Test func aForgeThatIsDownIsWaitedFor() async throws {
+    var stage = Stage()
+    stage.spec.outreach = OutreachSpec(
+      policy: PolicySpec(deniesDirectCommits: true), forge: Self.forge)
+    let answer = Gate()
+    stage.review = { _, _, _ in
+      await answer.isOpen
+        ? .approved(request: "#1", branch: "feature") : .unreachable("it answered 503")
+    }
+    let source = stage.source
+    _ = source.add(1)
+    try await stage.withControlPlane { plane in
+      try await until("it is live") { try await plane.settled("web") == "r-1" }
+      _ = source.add(2) { Self.origin($0, merging: nil) }
+      try await until("it is shown") {
+        try await plane.status().problems.contains {
+          $0.contains("whether commit 222222222222 was reviewed is not known yet")
+            && $0.contains("it answered 503")
+        }
+      }
+      await answer.open()
+      try await until("it is live") { try await plane.settled("web") == "r-2" }
     }
   }
 

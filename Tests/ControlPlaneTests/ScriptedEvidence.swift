@@ -18,6 +18,9 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
     var quarantines: [Quarantine] = []
     var waivers: [Waiver] = []
     var objection: String?
+    var durations = DurationHistory()
+    var kept: Set<ReleaseID> = []
+    var attested: [String] = []
   }
   private let storage = Mutex(Storage())
 
@@ -32,6 +35,8 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
       $0.stamp += 1
     }
   }
+  func set(_ durations: DurationHistory) { storage.withLock { $0.durations = durations } }
+  var kept: Set<ReleaseID> { storage.withLock { $0.kept } }
   var batches: [TestBatch] { storage.withLock { $0.batches } }
   var bases: [CommitID] { storage.withLock { $0.bases } }
 
@@ -85,6 +90,15 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
   func components(of release: ReleaseID) async throws(PortError) -> ComponentList? {
     storage.withLock { $0.components[release] }
   }
+  func durations(of project: ProjectName) async throws(PortError) -> [String: Milliseconds] {
+    storage.withLock { $0.records.mapValues(\.meanDuration) }
+  }
+  func durationSeries(
+    of project: ProjectName, runs: Int
+  ) async throws(PortError) -> DurationHistory { storage.withLock { $0.durations } }
+  func keep(_ releases: [ReleaseID], at: Instant) async throws(PortError) {
+    storage.withLock { $0.kept.formUnion(releases) }
+  }
   func record(_ batch: TestBatch) async throws(PortError) {
     storage.withLock { $0.batches.append(batch) }
   }
@@ -102,4 +116,12 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
     _ release: Release, of run: PipelineRun, from source: String, began: Instant, ended: Instant
   ) async throws(PortError) -> String { "key" }
   func objection(to release: Release) async -> String? { storage.withLock { $0.objection } }
+  func attest(
+    _ release: Release, objection: String?, at now: Instant
+  ) async throws(PortError) {
+    storage.withLock { $0.attested.append("\(release.id) \(objection ?? "passed")") }
+  }
+  func papers(of release: Release) async -> [String] { ["/papers/\(release.id)"] }
+  /// Releases that were verified before a rollout, and what came of it.
+  var attested: [String] { storage.withLock { $0.attested } }
 }

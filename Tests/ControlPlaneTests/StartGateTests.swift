@@ -309,6 +309,41 @@ final class ShiftedTime: TimeSource {
     }
   }
 
+  @Test func whoLetItStartStandsInTheReceiptAndTheExplanation() async throws {
+    let stage = Self.stage(approval: ApprovalSpec(people: ["li", "mo"], quorum: 2))
+    try await stage.withControlPlane { plane in
+      _ = try await plane.freeze(FreezeRequest(reason: "fair", who: "ana"))
+      let commit = stage.source.add(1)
+      _ = try await held(plane)
+      _ = try await plane.approve(ApproveRequest(note: "looks fine", who: "li"))
+      _ = try await plane.approve(ApproveRequest(word: .no, who: "mo"))
+      _ = try await plane.approve(ApproveRequest(word: .withdraw, who: "mo"))
+      _ = try await plane.approve(ApproveRequest(who: "mo"))
+      _ = try await plane.deploy(DeployRequest(override: "the shop is down", who: "ana"))
+      try await isLive(plane)
+      let words = try #require(try await plane.receipt(nil).words)
+      #expect(words.map(\.by) == ["li", "mo", "ana"])
+      #expect(words.map(\.kind) == [.approval, .approval, .override])
+      #expect(
+        words.map(\.gate) == [
+          "approval production", "approval production", "calendar production",
+        ])
+      #expect(words.map(\.reason) == ["looks fine", nil, "the shop is down"])
+      #expect(words.allSatisfy { $0.at >= Self.noon })
+      let answers = try await plane.explain(commit.id.rawValue).answers
+      let approval = try #require(answers.first { $0.question == "approval production" })
+      // To the second, where the machine is busy.
+      let day = "24 Nov 2026 12:0"
+      let yes = try #require(approval.evidence.first)
+      #expect(yes.hasPrefix("li said yes for approval production on \(day)"), "\(yes)")
+      #expect(yes.hasSuffix(" UTC: looks fine"), "\(yes)")
+      let override = try #require(answers.first { $0.question == "overrides production" })
+      let no = try #require(override.evidence.first)
+      #expect(no.hasPrefix("ana set aside calendar production on \(day)"), "\(no)")
+      #expect(no.hasSuffix(" UTC: the shop is down"), "\(no)")
+    }
+  }
+
   @Test func impossibleFreezesAreRefused() async throws {
     let stage = Self.stage()
     _ = stage.source.add(1)

@@ -28,6 +28,8 @@ import Testing
       #expect(try await client.gates("1a2b").record.failing.map(\.gate) == ["tests"])
       #expect(
         try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
+      #expect(try await client.testDurations(DurationsRequest(limit: 4)).tests.isEmpty)
+      #expect(try await client.testTimes().times == ["a.b": .seconds(1)])
     }
     #expect(
       api.questions == [
@@ -35,7 +37,7 @@ import Testing
         "explain 1a2b", "diagnose",
         "\(FactsRequest(service: "web", environment: "production"))", "\(FactsRequest())",
         "calendar production", "feed of all",
-        "\(experiment)", "gates 1a2b", "tests slow 3",
+        "\(experiment)", "gates 1a2b", "tests slow 3", "durations 4", "times",
       ])
   }
 

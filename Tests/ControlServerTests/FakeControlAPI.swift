@@ -110,6 +110,12 @@ final class FakeControlAPI: ControlAPI {
           lastSeen: Instant(milliseconds: 2), flakiness: Permille(12))
       ])
   }
+  func testDurations(_ request: DurationsRequest) async throws -> DurationsReply {
+    try answer("durations \(request.limit)", DurationsReply(steps: [], tests: []))
+  }
+  func testTimes() async throws -> TestTimesReply {
+    try answer("times", TestTimesReply(times: ["a.b": .seconds(1)]))
+  }
   func diagnose() async throws -> [Finding] { try answer("diagnose", [Samples.finding]) }
 
   func feed(

@@ -6,7 +6,7 @@ import Testing
 /// Commits that are judged by what their steps tell; everything real.
 @Suite(.serialized) struct GateTests {
   /// An application whose pipeline writes whatever reports the commit holds.
-  private static func app(_ reports: [String: String] = [:]) -> [String: String] {
+  static func app(_ reports: [String: String] = [:]) -> [String: String] {
     var files = CommitToLiveTests.app(version: "1")
     files["segue.yaml"] = """
       version: 1
@@ -72,9 +72,9 @@ import Testing
     var words: [String]
   }
 
-  private static let badTest = ["given/tests.xml": tests(failing: true)]
-  private static let badScan = ["given/scan.sarif": scan(finding: true)]
-  private static let badCoverage = [
+  static let badTest = ["given/tests.xml": tests(failing: true)]
+  static let badScan = ["given/scan.sarif": scan(finding: true)]
+  static let badCoverage = [
     "given/lcov.info": coverage(second: 0), "lib.py": "one = 1\ntwo = 3\n",
   ]
 
@@ -148,6 +148,81 @@ import Testing
         promoted.all.contains("was changed after it was signed"), "\(promoted.all)")
       let status = try await segue.decode(StatusReply.self, "status")
       #expect(status.services.filter { $0.live != nil }.map(\.key.environment) == ["staging"])
+    }
+  }
+
+  /// An application whose tests are split over two steps, and of which one fails by chance.
+  private static let splitting: [String: String] = {
+    var files = CommitToLiveTests.app(version: "1")
+    files["segue.yaml"] = """
+      version: 1
+      project: split
+      pipeline:
+        - step: test
+          run: |
+            printf 'lib.adds\\nlib.subtracts\\n' | "$SEGUE_PROGRAM" tests split > mine-$SEGUE_SHARD
+            sh check out-$SEGUE_SHARD.xml < mine-$SEGUE_SHARD
+          reports: { junit: "out-{shard}.xml" }
+          rerun: { run: 'sh check out-$SEGUE_SHARD.xml < "$SEGUE_FAILED_TESTS"' }
+          shards: 2
+        - step: after
+          run: test $(cat out-1.xml out-2.xml | grep -c "<testcase") = 2
+          needs: [test]
+      gates:
+        tests: { retry: 1, quarantine: quarantine.yaml }
+      services:
+        web:
+          run: python3 -u app.py
+          health: { path: /up, interval: 100ms }
+
+      """
+    files["quarantine.yaml"] = "quarantine: []\n"
+    files["check"] = """
+      echo '<testsuite name="lib">' > $1
+      while read -r name; do
+        if [ "$name" = lib.adds ] && [ ! -e tried ]; then
+          [ -e always ] || touch tried
+          echo '<testcase classname="lib" name="adds"><failure message="by chance"/></testcase>' >> $1
+        else
+          echo "<testcase classname='lib' name='${name#lib.}'/>" >> $1
+        fi
+      done
+      echo '</testsuite>' >> $1
+      ! grep -q "<failure" $1
+
+      """
+    return files
+  }()
+
+  @Test func failedTestsRunAgainInTheirShardAndOneInQuarantineHoldsUpNothing() async throws {
+    try await withInstallation { segue in
+      try await segue.makeRepository(Self.splitting)
+      try await segue.start()
+      let first = try await segue.push()
+      #expect(first.all.contains("is live"), "\(first.all)")
+      let gate = try await segue.cli("gate")
+      #expect(
+        gate.all.contains("lib.adds failed first and passed when run again"), "\(gate.all)")
+      let flaky = try await segue.decode([TestStanding].self, "tests", "--flaky")
+      #expect(flaky.map(\.test) == ["lib.adds"], "\(flaky)")
+      #expect(flaky.map(\.failures) == [1])
+      #expect(flaky.map(\.runs) == [2], "both attempts are known")
+      var files = Self.splitting
+      files["quarantine.yaml"] = """
+        quarantine: [{ test: lib.adds, owner: ana, issue: SHOP-1, expires: 2099-01-01 }]
+
+        """
+      try await segue.commit("Leave for a flaky test", files)
+      let second = try await segue.push()
+      #expect(second.all.contains("is live"), "\(second.all)")
+      files["always"] = "\n"
+      try await segue.commit("It fails twice", files)
+      let third = try await segue.push()
+      #expect(third.all.contains("is live"), "\(third.all)")
+      let excused = try await segue.cli("gate")
+      #expect(excused.all.contains("lib.adds failed in quarantine"), "\(excused.all)")
+      let trend = try await segue.cli("tests", "--trend")
+      #expect(trend.all.contains("No step has run its tests often enough"), "\(trend.all)")
     }
   }
 }

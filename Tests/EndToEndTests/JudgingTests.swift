@@ -1,6 +1,7 @@
 import ControlProtocol
 import Foundation
 import LoadGenerator
+import ReceiverProcess
 import SegueModel
 import Testing
 
@@ -165,28 +166,44 @@ import Testing
   }
 
   /// Nothing serves beside a release any more that took all of the traffic at once; it is held against
-  /// the time before.
+  /// the time before, and people are told what was found.
   @Test func aReleaseThatFailsLaterIsTakenBackWhileItIsBaked() async throws {
-    try await withInstallation { segue in
-      let analysis = "bake: 5m, on-regression: roll-back"
-      try await segue.makeRepository(Self.app(strategy: "blue-green: {}", analysis: analysis))
-      try await segue.start()
-      _ = try await segue.push()
-      let before = try await segue.decode(Receipt.self, "receipt")
-      let load = try Self.load(segue, rate: 300)
-      try await until("there is a time before", deadline: .seconds(60)) {
-        load.snapshot().requests >= 4_000
-      }
-      try await segue.commit(
-        "Break one in ten", Self.app(failing: 10, strategy: "blue-green: {}", analysis: analysis))
-      _ = try await segue.push()
-      try await until("it is taken back", deadline: .seconds(60)) {
+    try await Receiver.with("webhook-receiver.py", ["-"]) { people in
+      try await withInstallation { segue in
+        func app(failing: Int = 0) -> [String: String] {
+          var app = Self.app(
+            failing: failing, strategy: "blue-green: {}",
+            analysis: "bake: 5m, on-regression: roll-back")
+          app["segue.yaml"]? += "notify: { people: { slack: CHAT, events: [late-regression] } }\n"
+          return app
+        }
+        try segue.setSecret("CHAT", "http://127.0.0.1:\(people.port)/chat")
+        try await segue.makeRepository(app())
+        try await segue.start()
+        _ = try await segue.push()
+        let before = try await segue.decode(Receipt.self, "receipt")
+        let load = try Self.load(segue, rate: 300)
+        try await until("there is a time before", deadline: .seconds(60)) {
+          load.snapshot().requests >= 4_000
+        }
+        try await segue.commit("Break one in ten", app(failing: 10))
+        _ = try await segue.push()
+        try await until("it is taken back", deadline: .seconds(60)) {
+          let receipt = try await segue.decode(Receipt.self, "receipt")
+          return receipt.kind == "rollback" && receipt.to == before.to
+        }
         let receipt = try await segue.decode(Receipt.self, "receipt")
-        return receipt.kind == "rollback" && receipt.to == before.to
+        #expect(receipt.request?.contains("fails more often than the hour before it") ?? false)
+        #expect(await load.stop().failed == 0)
+        try await until("people are told", deadline: .seconds(60)) { !people.accepted.isEmpty }
+        #expect(people.accepted.count == 1)
+        let text = people.accepted.first?.body ?? ""
+        #expect(text.contains("fails more often than the hour before it"), "\(text)")
+        #expect(text.contains("it is taken back"), "\(text)")
+        try await until("nothing is wrong any more", deadline: .seconds(60)) {
+          try await segue.decode(StatusReply.self, "status").problems.isEmpty
+        }
       }
-      let receipt = try await segue.decode(Receipt.self, "receipt")
-      #expect(receipt.request?.contains("fails more often than the hour before it") ?? false)
-      #expect(await load.stop().failed == 0)
     }
   }
 

@@ -74,7 +74,7 @@ import Testing
         try await segue.start()
         try await segue.commit("Break it", Self.app(notify, broken: true))
         #expect(try await segue.push().all.contains("was rolled back"))
-        try await until("everything is told", deadline: .seconds(20)) {
+        try await until("everything is told", deadline: .seconds(90)) {
           Self.kinds(receiver).contains("rolled-back")
         }
         #expect(
@@ -106,7 +106,7 @@ import Testing
             """))
         try await segue.start()
         #expect(try await segue.push().status == 0)
-        try await until("the mail arrives", deadline: .seconds(20)) { !server.accepted.isEmpty }
+        try await until("the mail arrives", deadline: .seconds(90)) { !server.accepted.isEmpty }
         let found = try #require(server.accepted.first)
         #expect(found.path == "ops@example.com")
         #expect(found.type == "Rollout finished: tiny production/web")
@@ -195,7 +195,7 @@ import Testing
           let status = try await segue.decode(StatusReply.self, "status")
           return status.services.first?.live?.commit.rawValue == head
         }
-        try await until("the forge knows", deadline: .seconds(20)) {
+        try await until("the forge knows", deadline: .seconds(90)) {
           forge.lines.contains { $0.path?.hasSuffix("/issues/1/comments") == true }
         }
         let told = forge.lines.filter { $0.path?.hasSuffix("/statuses/\(head)") == true }
@@ -203,6 +203,82 @@ import Testing
         #expect(told.first?.contains("\"state\":\"pending\"") == true, "\(told)")
         #expect(told.last?.contains("\"state\":\"success\"") == true, "\(told)")
         #expect(told.contains { $0.contains("segue/production/web") })
+      }
+    }
+  }
+
+  /// The forge squashes: its commit has one parent, and only the forge knows that it was reviewed.
+  @Test func aSquashedCommitIsTakenWhenTheForgeKnowsItsReview() async throws {
+    try await Receiver.with("forge-api.py", []) { forge in
+      try await withInstallation { segue in
+        // Wrong at first: a token that is put right counts without a restart.
+        try segue.setSecret("FORGE_TOKEN", "outdated")
+        let address = "http://127.0.0.1:\(forge.port)/gitea/api/v1"
+        try await segue.makeRepository(
+          Self.app(
+            """
+            policy: { direct-commits: deny, branch-names: "feature/(?<issue>[0-9]+)" }
+            forge: { kind: gitea, url: "\(address)", repository: acme/shop, token: FORGE_TOKEN }
+            """))
+        try await segue.start(source: segue.repository)
+        try await until("the first is live", deadline: .seconds(90)) {
+          try await segue.decode(StatusReply.self, "status").services.first?.live != nil
+        }
+        try await segue.commit("Squashed (#12)", ["README": "one"])
+        let head = try await segue.git("rev-parse", "HEAD").standardOutput
+          .trimmingCharacters(in: .newlines)
+        let told = try await segue.run([
+          "curl", "-sS", "-X", "POST", "http://127.0.0.1:\(forge.port)/known/\(head)/aaaa",
+        ])
+        #expect(told.status == 0, "\(told.all)")
+        try await until("it waits", deadline: .seconds(90)) {
+          try await segue.decode(StatusReply.self, "status").problems.contains {
+            $0.contains("was reviewed is not known yet") && $0.contains("it refused the token")
+          }
+        }
+        try segue.setSecret("FORGE_TOKEN", "token-of-tests")
+        try await until("it is live", deadline: .seconds(90)) {
+          let status = try await segue.decode(StatusReply.self, "status")
+          return status.services.first?.live?.commit.rawValue == head
+        }
+        try await segue.commit("Made on main", ["README": "two"])
+        try await until("it is refused", deadline: .seconds(90)) {
+          try await segue.cli("explain").all.contains("the forge knows no merged request")
+        }
+      }
+    }
+  }
+
+  /// What waited for the address that was wrong goes to the one that is right.
+  @Test func aChangedSecretOfAChannelCountsWithoutARestart() async throws {
+    try await Receiver.with("webhook-receiver.py", [Self.key]) { receiver in
+      try await withInstallation { segue in
+        try segue.setSecret("HOOK", "http://127.0.0.1:\(try Installation.freePort())/hook")
+        try segue.setSecret("HOOK_KEY", Self.key)
+        try await segue.makeRepository(
+          Self.app(
+            """
+            teams:
+              product:
+                members: [ana]
+                services: [web]
+                notify: { webhook: { address: HOOK, key: HOOK_KEY } }
+            """))
+        try await segue.start()
+        #expect(try await segue.push().status == 0)
+        try await until("nobody is there", deadline: .seconds(90)) {
+          try await segue.decode(StatusReply.self, "status").problems.contains {
+            $0.hasPrefix("channel team-product: no connection could be made")
+          }
+        }
+        try segue.setSecret("HOOK", "http://127.0.0.1:\(receiver.port)/hook")
+        try await until("it is told", deadline: .seconds(90)) {
+          Self.kinds(receiver) == ["rollout-began", "rollout-finished"]
+        }
+        #expect(receiver.lines.allSatisfy { $0.verified == true })
+        try await until("nothing is wrong any more", deadline: .seconds(90)) {
+          try await segue.decode(StatusReply.self, "status").problems.isEmpty
+        }
       }
     }
   }

@@ -74,15 +74,18 @@ import Testing
       #expect(approved.status == 0, "\(approved.all)")
       try await Self.waitUntilServing(2, segue)
 
-      try await until("both receipts", deadline: .seconds(30)) {
+      try await until("both receipts", deadline: .seconds(90)) {
         try await segue.decode([HistoryEntry].self, "history").count == 2
       }
+      let receipt = try await segue.cli("receipt")
+      #expect(receipt.all.contains("approval production, by mo"), "\(receipt.all)")
+      #expect(receipt.all.contains("/verification.json"), "\(receipt.all)")
       try await Self.checkFeed(segue)
     }
   }
 
   private static func waitUntilServing(_ version: Int, _ segue: Installation) async throws {
-    try await until("version \(version) serves", deadline: .seconds(30)) {
+    try await until("version \(version) serves", deadline: .seconds(90)) {
       try await segue.run(["curl", "-sS", "-m", "2", segue.url]).standardOutput == "v\(version)"
     }
   }

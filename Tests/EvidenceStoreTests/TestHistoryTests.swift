@@ -73,6 +73,31 @@ import Testing
     }
   }
 
+  /// Only first attempts that passed count, and a run that was cut off is left out.
+  @Test func durationsAreToldRunByRun() async throws {
+    try await withStore { store, _ in
+      for run in 0..<4 {
+        var batch = TestBatch(
+          "c\(run)", at: Int64(run), environment: "test",
+          run == 2 ? ["a": "p"] : ["a": "p", "b": run == 1 ? "fp" : "p", "c": "s"])
+        for index in batch.results.indices {
+          batch.results[index].duration = Milliseconds(Int64(100 * (run + 1)))
+        }
+        try await store.record(batch)
+      }
+      try await store.record(TestBatch("c9", at: 9, environment: "lint", ["z": "p"]))
+      let history = try await store.durationSeries(of: "shop", runs: 10)
+      #expect(history.steps.map(\.subject) == ["lint", "test"])
+      let steps = try #require(history.steps.last)
+      #expect(steps.points.map(\.commit) == ["c0", "c1", "c3"])
+      #expect(steps.points.map(\.duration.count) == [200, 200, 800])
+      let b = try #require(history.tests.first { $0.subject == "b" })
+      #expect(b.points.map(\.commit) == ["c0", "c3"])
+      #expect(try await store.durationSeries(of: "shop", runs: 1).steps.last?.points.count == 1)
+      #expect(try await store.durationSeries(of: "other", runs: 1) == DurationHistory())
+    }
+  }
+
   @Test func outlivesItsProcessAndHandsADamagedFileAside() async throws {
     try await withStore { _, directory in
       let directory = directory + "/nested"

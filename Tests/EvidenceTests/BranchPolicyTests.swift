@@ -90,7 +90,8 @@ func everythingThatStopsACommitIsListed(
   let violations = try policy().violations(
     of: ProposedCommit(
       commit: commit, parents: Array(repeating: parent, count: parents), branch: branch,
-      isReviewedHead: isReviewed, issue: issue), deployBranch: "main")
+      review: isReviewed ? .approved(request: "#1", branch: branch ?? "") : nil, issue: issue),
+    deployBranch: "main")
   #expect(violations.map(\.rule) == rules)
 }
 
@@ -102,7 +103,9 @@ func everythingThatStopsACommitIsListed(
     violations.map(\.description) == [
       "commit 0123456789ab was made on main itself, and only merges and heads of reviewed branches "
         + "may come there. Push it to a branch of its own (git push origin "
-        + "0123456789ab:refs/heads/SHOP-12-faster-checkout), have it reviewed, and merge it",
+        + "0123456789ab:refs/heads/SHOP-12-faster-checkout), have it reviewed, and merge it; if a "
+        + "forge squashed or rebased it, name the forge under `forge` in segue.yaml, with a `token`, "
+        + "so that Segue can ask it",
       #"the branch 'fast?[31mer' is not called as branches are here "#
         + #"((?<issue>SHOP-\d+)(-.+)?|release/.+). Give it another name, such as "#
         + "SHOP-12-faster-checkout (git branch -m SHOP-12-faster-checkout), and push that",

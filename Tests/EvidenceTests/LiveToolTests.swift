@@ -15,12 +15,16 @@ import Testing
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let place = root.appending(path: ".build/evidence-tools")
-    let done = place.appending(path: "complete")
+    let done = place.appending(path: "complete-2")
     guard !FileManager.default.fileExists(atPath: done.path) else { return place }
     try run("/usr/bin/python3", ["-m", "venv", "--clear", place.path], in: root)
     try run(
       place.appending(path: "bin/pip").path,
-      ["install", "--quiet", "pytest>=9,<10", "coverage>=7,<8", "cyclonedx-bom>=7,<8"], in: root)
+      [
+        "install", "--quiet", "pytest>=9,<10", "coverage>=7,<8", "cyclonedx-bom>=7,<8",
+        "semgrep>=1,<2",
+      ],
+      in: root)
     try Data().write(to: done)
     return place
   }
@@ -114,6 +118,93 @@ import Testing
         assert fault is None, fault
         """
       try Self.run(bin.appending(path: "python").path, ["-c", validation], in: folder)
+    }
+  }
+
+  /// What a retry asks pytest to run is what had failed, and nothing else.
+  @Test func pytestRunsThoseThatFailedAgain() throws {
+    try withProject { folder, bin in
+      let tests = """
+        import pytest
+        def test_right(): pass
+        class TestCart:
+            @pytest.mark.parametrize("x", ["a b", "c::d", 1])
+            def test_adds(self, x): assert x == 1
+            class TestInner:
+                def test_wrong(self): assert False
+        """
+      let nested = folder.appending(path: "tests/unit")
+      try FileManager.default.createDirectory(at: nested, withIntermediateDirectories: true)
+      try Data(tests.utf8).write(to: nested.appending(path: "test_cart.py"))
+      try Data("import nothing_there\n".utf8).write(to: nested.appending(path: "test_broken.py"))
+      let pytest = bin.appending(path: "pytest").path
+      func run(_ arguments: [String], _ report: String) throws -> [TestCase] {
+        try Self.run(
+          pytest,
+          ["-q", "--continue-on-collection-errors", "--junit-xml=\(report)"] + arguments,
+          in: folder,
+          allowed: [1])
+        return try JUnitReader.read(
+          Array(try Data(contentsOf: folder.appending(path: report)))
+        ).cases
+      }
+      let failed = try run([], "one.xml").filter { $0.status == .failed }
+      #expect(failed.count == 4)
+      let list = RerunList(of: failed, as: .pytest) { path in
+        FileManager.default.fileExists(atPath: folder.appending(path: path).path)
+      }
+      let again = try run(list.lines, "two.xml")
+      #expect(Set(again.map(\.historyName)) == Set(failed.map(\.historyName)))
+      #expect(again.allSatisfy { $0.status == .failed })
+    }
+  }
+
+  /// The ready-made command, as a step runs it, with rules of the repository.
+  @Test func semgrepIsCalledReadyMade() throws {
+    try withProject { folder, bin in
+      let rules = """
+        rules:
+          - id: shell
+            pattern: subprocess.call(..., shell=True)
+            message: a shell runs what it is given
+            severity: ERROR
+            languages: [python]
+        """
+      try Data(rules.utf8).write(to: folder.appending(path: ".semgrep.yml"))
+      let code = "import subprocess\nsubprocess.call('ls', shell=True)\n"
+      try Data(code.utf8).write(to: folder.appending(path: "app.py"))
+      let command = SecurityScanner.semgrep.command(report: ".segue-scan/scan.sarif")
+      try Self.run(
+        "/bin/sh", ["-ec", "PATH=\(bin.path):$PATH; export PATH HOME=$PWD\n\(command)"], in: folder)
+      let report = try SARIFReport.read(
+        Array(try Data(contentsOf: folder.appending(path: ".segue-scan/scan.sarif"))))
+      let findings = report.findings.compactMap { SecurityFinding($0) }
+      #expect(findings.map(\.severity) == [.high])
+      #expect(findings.map(\.place) == ["app.py:2"])
+      #expect(report.scanFailures.isEmpty)
+    }
+  }
+
+  /// Debian's own program, with a database on this machine that knows a flaw of one of its packages.
+  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/debsecan")))
+  func debsecanIsCalledReadyMade() throws {
+    try withProject { folder, _ in
+      let database = """
+        import zlib
+        text = "VERSION 1\\nCVE-2030-1,,a flaw\\n\\nbash,0,SH F,99:1,\\n\\nbash,bash\\n\\n"
+        open("sid", "wb").write(zlib.compress(text.encode()))
+        """
+      try Self.run("/usr/bin/python3", ["-c", database], in: folder)
+      let command = SecurityScanner.debsecan.command(report: ".segue-scan/scan.sarif")
+      try Self.run(
+        "/bin/sh",
+        ["-ec", "export DEBSECAN_SUITE=sid DEBSECAN_SOURCE=file://$PWD\n\(command)"], in: folder)
+      let report = try SARIFReport.read(
+        Array(try Data(contentsOf: folder.appending(path: ".segue-scan/scan.sarif"))))
+      let findings = report.findings.compactMap { SecurityFinding($0) }
+      #expect(findings.map(\.id) == ["CVE-2030-1"])
+      #expect(findings.map(\.severity) == [.high])
+      #expect(findings.map(\.title) == ["the package bash is vulnerable; an update mends it"])
     }
   }
 }

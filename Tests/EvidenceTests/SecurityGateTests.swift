@@ -36,10 +36,40 @@ import Testing
   }
 
   @Test(arguments: [
+    ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", 9.3),
+    ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:H/SI:H/SA:H", 10.0),
+    ("CVSS:4.0/AV:L/AC:H/AT:P/PR:L/UI:A/VC:L/VI:N/VA:N/SC:N/SI:L/SA:N", 1.0),
+    ("CVSS:4.0/AV:N/AC:L/AT:P/PR:N/UI:P/VC:N/VI:H/VA:N/SC:L/SI:N/SA:L", 6.0),
+    ("CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:N/VA:N/SC:N/SI:N/SA:N/E:U", 0.0),
+  ])
+  func scoresVersion4AsSpecified(vector: String, score: Double) {
+    #expect(CVSS.baseScore(vector) == score)
+  }
+
+  /// A checksum over the scores that another implementation (PyPI's `cvss` 3) gives, in this order.
+  @Test func scoresEveryBaseVectorOfVersion4AsOthersDo() {
+    let metrics = [
+      "AV:NALP", "AC:LH", "AT:NP", "PR:NLH", "UI:NPA", "VC:HLN", "VI:HLN", "VA:HLN", "SC:HLN",
+      "SI:HLN", "SA:HLN",
+    ]
+    var vectors = ["CVSS:4.0"]
+    for metric in metrics {
+      let halves = metric.split(separator: ":")
+      vectors = vectors.flatMap { vector in halves[1].map { "\(vector)/\(halves[0]):\($0)" } }
+    }
+    #expect(vectors.count == 104_976)
+    let sum = vectors.reduce(0) { sum, vector in
+      (sum * 31 + Int(((CVSS.baseScore(vector) ?? -1) * 10).rounded())) % 1_000_000_007
+    }
+    #expect(sum == 644_167_128)
+  }
+
+  @Test(arguments: [
     "", "CVSS:3.1", "CVSS:3.1/AV:N/AC:L", "CVSS:2.0/AV:N", "AV:N/AC:L/Au:N/C:P/I:P/A:P",
     "CVSS:3.1/AV:X/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H",
     "CVSS:3.1/AV:N/AV:P/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H",
-    "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N",
+    "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N",
+    "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:R/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N", "CVSS:4.1/AV:N",
   ])
   func whatCannotBeScoredIsUnknown(vector: String) { #expect(CVSS.baseScore(vector) == nil) }
 

@@ -34,6 +34,25 @@ import Testing
     #expect(abs(estimate.breakRate / vector.breakRate - 1) < 0.003)
   }
 
+  /// One failure that a retry contradicts is much in a short history and little in a long one; failures
+  /// that nothing contradicts are those of a broken test, however many there are.
+  @Test(arguments: [
+    (commits: 30, flakes: 1, broken: 0, isFlaky: true),
+    (commits: 3_000, flakes: 1, broken: 0, isFlaky: false),
+    (commits: 3_000, flakes: 6, broken: 0, isFlaky: true),
+    (commits: 100, flakes: 0, broken: 40, isFlaky: false),
+  ])
+  func aTestIsCalledFlakyByContradictionAndProbability(
+    commits: Int, flakes: Int, broken: Int, isFlaky: Bool
+  ) {
+    var statistics = FlakyModel.Statistics()
+    statistics.add(Attempts(failures: 0, passes: 1), count: commits)
+    statistics.add(Attempts(failures: 1, passes: 1), count: flakes)
+    statistics.add(Attempts(failures: 1, passes: 0), count: broken)
+    #expect(
+      FlakyModel.isCalledFlaky(statistics, FlakyModel().estimate(statistics)) == isFlaky)
+  }
+
   @Test func onlyAContradictedFailureCounts() {
     func run(_ commit: String, _ environment: String, _ attempt: Int, _ passed: Bool) -> TestRun {
       TestRun(

@@ -1,4 +1,5 @@
 import Evidence
+import Ports
 import SegueModel
 import Testing
 
@@ -80,6 +81,29 @@ import Testing
     let answer = TestsGate(retries: 1).answer(
       [Self.attempt([("t", .failed)]), Self.attempt([("a", .passed)])], at: Self.now)
     #expect(answer.verdict == .fail)
+  }
+
+  /// A retry of what failed only tells of nothing else; the first attempt tells the rest.
+  @Test func attemptsAreAddedUpTestByTest() {
+    let attempts = [
+      Self.attempt([("a", .passed), ("s", .skipped), ("t", .failed), ("u", .failed)]),
+      Self.attempt([("t", .passed), ("u", .failed)]),
+    ]
+    let summary = TestsGate.summary(of: attempts)
+    #expect(
+      [summary.passed, summary.failed, summary.skipped, summary.flaky] == [2, 1, 1, 1])
+    #expect(summary.failures.map(\.test) == ["u"])
+    #expect(TestsGate.failures(in: attempts) == ["u": "boom at 7"])
+  }
+
+  @Test func whatIsExcusedIsKnownBeforehand() {
+    let holds = Self.quarantine()
+    #expect(holds.excusedSignature(record: Self.record(), at: Self.now) == "boom at #")
+    #expect(holds.excusedSignature(record: nil, at: Self.now) == nil)
+    #expect(holds.excusedSignature(record: Self.record(inARow: 2), at: Self.now) == nil)
+    #expect(
+      Self.quarantine(ofThisCommit: true).excusedSignature(record: Self.record(), at: Self.now)
+        == nil)
   }
 
   @Test func twoCasesOfOneNameAreNoRetry() {

@@ -50,7 +50,7 @@ private func key(_ number: Int, _ kind: TrackerKind) -> String {
 
 @Test(arguments: TrackerKind.allCases)
 func anIssueIsOpenClosedMissingOrCannotBeAskedFor(kind: TrackerKind) async throws {
-  try await withForge(kind, deadline: .seconds(3)) { client, _ in
+  try await withForge(kind, deadline: .seconds(8)) { client, _ in
     func ask(_ number: Int) async -> IssueAnswer {
       await client.issue(key(number, kind), in: "acme/shop")
     }
@@ -64,7 +64,33 @@ func anIssueIsOpenClosedMissingOrCannotBeAskedFor(kind: TrackerKind) async throw
     #expect(await ask(500) == .unreachable("it answered 500"))
     #expect(await ask(302) == .unreachable("it answered 302"))
     #expect(await ask(200) == .unreachable("its answer is not that of an issue"))
-    #expect(await ask(408) == .unreachable("it did not answer within 3 s"))
+    #expect(await ask(408) == .unreachable("it did not answer within 8 s"))
+  }
+}
+
+/// What a forge squashed or rebased is in no merge: only the forge knows where it comes from.
+@Test(arguments: [TrackerKind.gitHub, .gitLab, .gitea])
+func aCommitBelongsToARequestThatWasReviewedOrNot(kind: TrackerKind) async throws {
+  try await withForge(kind, deadline: .seconds(60)) { client, _ in
+    func ask(_ letter: Character) async -> RequestAnswer {
+      await client.mergedRequest(
+        of: CommitID(String(repeating: letter, count: 40)), into: "main", in: "acme/shop")
+    }
+    let sign = kind == .gitLab ? "!" : "#"
+    #expect(
+      await ask("a")
+        == .merged(MergedRequest(name: sign + "12", branch: "feature/1", isApproved: true)))
+    #expect(
+      await ask("b")
+        == .merged(MergedRequest(name: sign + "13", branch: "feature/1", isApproved: false)))
+    #expect(await ask("c") == .none, "it was merged into another branch")
+    #expect(await ask("d") == .unreachable("it answered 502"))
+    #expect(await ask("e") == .none)
+  }
+  try await withForge(kind, login: .token(Secret("another")), deadline: .seconds(60)) { client, _ in
+    #expect(
+      await client.mergedRequest(of: commit, into: "main", in: "acme/shop")
+        == .unreachable("it refused the token, or too many questions (401)"))
   }
 }
 

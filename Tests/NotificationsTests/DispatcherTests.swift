@@ -29,7 +29,7 @@ private func dispatching(
 }
 
 private func withClient(
-  time: any TimeSource = RealTime(), deadline: Milliseconds = .seconds(10),
+  time: any TimeSource = RealTime(), deadline: Milliseconds = .seconds(60),
   _ body: (WebhookClient) async throws -> Void
 ) async throws {
   let client = WebhookClient(time: time, deadline: deadline)

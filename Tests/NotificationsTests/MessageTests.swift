@@ -50,6 +50,9 @@ func whatIsNoPlainLinkIsNotShown(link: String) throws {
   (NoticeSelection(projects: ["shop"], environments: ["production"]), true),
   (NoticeSelection(environments: ["staging"]), false),
   (NoticeSelection(projects: ["other"]), false),
+  (NoticeSelection(services: ["web"]), true),
+  (NoticeSelection(services: ["api"]), false),
+  (NoticeSelection(teams: ["core"], services: ["api"]), true),
 ])
 func aChannelGetsWhatItWants(selection: NoticeSelection, wanted: Bool) {
   var item = notice(1, at: at).notice

@@ -8,6 +8,7 @@ import Testing
 
 @Suite struct ReportTests {
   static let passing = #"<testsuite name="s"><testcase name="a" classname="C"/></testsuite>"#
+  static let mended = failing.replacing("<failure message=\"no\"/>", with: "")
   static let failing =
     #"<testsuite name="s"><testcase name="a" classname="C"/><testcase name="b" classname="C">"#
     + #"<failure message="no"/></testcase></testsuite>"#
@@ -62,6 +63,30 @@ import Testing
     #expect(result.steps["test"]?.outcome == expected)
   }
 
+  /// The file is sparse: it takes no room, and no memory, because it is not read.
+  @Test func aReportOfAGigabyteIsRefusedUnread() async throws {
+    let bench = try Bench()
+    let result = try await bench.run(
+      StepSpec(
+        name: "test", run: "truncate -s 1G r.xml", reports: ReportSpec(junit: ["r.xml"])))
+    #expect(
+      result.steps["test"]?.outcome
+        == .refused("the report r.xml has 1073741824 bytes, more than 268435456"))
+  }
+
+  /// XCTest's half of a Swift run without a case is no failure beside Swift Testing's with some.
+  @Test func swiftsTwoReportsAreOneRun() async throws {
+    let bench = try Bench()
+    let result = try await bench.run(
+      StepSpec(
+        name: "test",
+        run: "echo '<testsuites><testsuite tests=\"0\"/></testsuites>' > x.xml; "
+          + "echo '\(Self.passing)' > x-swift-testing.xml",
+        reports: ReportSpec(junit: ["x*.xml"])))
+    #expect(result.steps["test"]?.outcome == .passed)
+    #expect(result.steps["test"]?.tests?.passed == 1)
+  }
+
   @Test func aFailedCommandStillNamesItsTestsWithoutSecrets() async throws {
     var bench = try Bench()
     bench.secrets.values["TOKEN"] = "s3cret"
@@ -99,7 +124,7 @@ import Testing
       environment: testEnvironment)
     bench.source = source
     let command =
-      "if [ -e once ]; then echo '\(Self.passing)' > r.xml; else touch once; "
+      "if [ -e once ]; then echo '\(Self.mended)' > r.xml; else touch once; "
       + "echo '\(Self.failing)' > r.xml; exit 1; fi"
     var run = bench.pipeline([
       StepSpec(name: "s", run: command, reports: ReportSpec(junit: ["r.xml"]))
@@ -111,7 +136,7 @@ import Testing
     #expect(result.steps["s"]?.tests?.flaky == 1)
     let evidence = try await BuildEvidence(environment: testEnvironment)
       .evidence(of: run, comparedWith: [])
-    #expect(evidence.tests["s"]?.map(\.cases.count) == [2, 1])
+    #expect(evidence.tests["s"]?.map(\.cases.count) == [2, 2])
     #expect(evidence.base == nil)
     #expect(evidence.diff.files.map(\.newPath) == ["a"], "all of it is new")
   }

@@ -146,6 +146,103 @@ import Testing
   }
 }
 
+@Suite struct ReleaseNotaryTests {
+  /// Reads papers by another's library (PyPI `in-toto-attestation`), which refuses fields that the formats
+  /// do not have, and prints the kind of each.
+  private static let reader = """
+    import base64, json, sys
+    from google.protobuf import json_format
+    from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import Provenance
+    from in_toto_attestation.predicates.vsa.v1.vsa_pb2 import VerificationSummary
+    from in_toto_attestation.v1 import statement_pb2
+    from in_toto_attestation.v1.statement import Statement
+
+    kinds = {"https://slsa.dev/provenance/v1": Provenance,
+             "https://slsa.dev/verification_summary/v1": VerificationSummary}
+    for path in sys.argv[1:]:
+        envelope = json.load(open(path))
+        assert envelope["payloadType"] == "application/vnd.in-toto+json", envelope["payloadType"]
+        payload = base64.b64decode(envelope["payload"])
+        statement = json_format.Parse(payload, statement_pb2.Statement())
+        Statement.copy_from_pb(statement).validate()
+        kind = kinds[statement.predicate_type]
+        predicate = json.loads(payload)["predicate"]
+        # The library takes one level only, where the format has a list of them.
+        levels = predicate.pop("verifiedLevels", ["none"])
+        assert levels and all(isinstance(level, str) for level in levels), levels
+        json_format.ParseDict(predicate, kind())
+        print(kind.__name__)
+    """
+
+  private static func run(_ arguments: [String]) throws -> String {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["timeout", "400"] + arguments
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    let data = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0)
+    return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  private static func python() throws -> String {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().path
+    return try run([
+      root + "/Scripts/python-environment", root + "/.build/in-toto",
+      "in-toto-attestation==0.9.3", "protobuf==7.36.2",
+    ]) + "/python"
+  }
+
+  /// A verification before a rollout leaves a summary beside the provenance, which names it by its digest.
+  @Test func whatCameOfAVerificationLiesBesideTheProvenance() async throws {
+    let directory = FileManager.default.temporaryDirectory
+      .appending(path: "segue-notary-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(
+      atPath: directory + "/checkout", withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let key = try SigningKey.open(directory: directory)
+    let builder = "https://deploy.example.org"
+    let notary = ReleaseNotary(key: key, builder: builder, version: "1.0.0")
+    let papers = ReleasePapers(key: key, builder: builder)
+    var release = ProvenanceTests.release
+    release.directory = directory + "/checkout"
+    #expect(await notary.papers(of: release) == [])
+    let run = PipelineRun(
+      id: "p-1",
+      commit: Commit(id: release.commit, subject: "", author: release.author, height: 7),
+      spec: release.spec, directory: release.directory, logDirectory: directory)
+    let moment = Instant(milliseconds: 1_795_521_600_000)
+    _ = try await notary.sign(
+      release, of: run, from: "https://example.org/shop.git", began: moment, ended: moment)
+    for (objection, result) in [
+      ("its files were changed", VerificationSummary.Result.failed), (nil, .passed),
+    ] {
+      try await notary.attest(release, objection: objection, at: moment)
+      let bytes = Array(
+        try Data(contentsOf: URL(filePath: ReleaseNotary.summaryPath(of: release))))
+      let predicate = try papers.verifySummary(bytes, release: release).predicate
+      #expect(predicate.verificationResult == result)
+      #expect(predicate.timeVerified == "2026-11-24T12:00:00Z")
+      #expect(predicate.policy.digest == ["gitCommit": release.commit.rawValue])
+      let provenance = Array(try Data(contentsOf: URL(filePath: ReleaseNotary.path(of: release))))
+      #expect(
+        predicate.inputAttestations.map(\.digest) == [
+          ["sha256": ReleasePapers.digest(provenance)]
+        ])
+    }
+    let paths = await notary.papers(of: release)
+    #expect(
+      paths.map { ($0 as NSString).lastPathComponent } == ["provenance.json", "verification.json"])
+    #expect(
+      try Self.run([try Self.python(), "-c", Self.reader] + paths)
+        == "Provenance\nVerificationSummary")
+  }
+}
+
 @Suite struct SigningKeyTests {
   @Test func isMadeOnceAndOnlyItsOwnerMayReadIt() throws {
     try ProvenanceTests.withPapers { papers, directory in

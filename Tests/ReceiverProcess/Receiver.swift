@@ -98,9 +98,10 @@ public struct TooLate: Error {
   public init(what: String) { self.what = what }
 }
 
-/// Returns as soon as the condition holds; throws when it does not within `deadline`.
+/// Returns as soon as the condition holds; throws when it does not within `deadline`, which is long
+/// because the machine may be busy, and costs nothing as long as all is well.
 public func eventually(
-  _ what: String, within deadline: Duration = .seconds(20), _ condition: () -> Bool
+  _ what: String, within deadline: Duration = .seconds(120), _ condition: () -> Bool
 ) async throws {
   let end = ContinuousClock.now + deadline
   while !condition() {

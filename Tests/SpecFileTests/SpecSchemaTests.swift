@@ -82,22 +82,21 @@ import Testing
     switch id {
     case "file": root[name] = value
     case "deploy": root["deploy"] = "{ \(entry) }"
-    case "pipeline":
-      var step = ["step": "test", "run": "make"]
-      step[name] = value
-      root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
+    case "pipeline", "rerun": root = step(id, name, value, in: root)
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
     case "metric": service["analysis"] = "{ metrics: { queue: \(metric(name, value)) } }"
     case "goal":
       let source = ["header", "path", "posted"].contains(name) ? [:] : ["posted": "true"]
       service["strategy"] = "{ ab: { goals: { order: \(flow(source, entry)) } } }"
+    case "score": service["analysis"] = "{ score: { \(entry) } }"
     case "gates": root["gates"] = "{ \(entry) }"
     case "gates-tests", "gates-coverage", "gates-security":
       root["gates"] = "{ \(id.dropFirst("gates-".count)): { \(entry) } }"
     case "cost": root["cost"] = "{ \(entry) }"
     case "tls": root["tls"] = "{ \(entry) }"
-    case "notify", "notify-webhook", "notify-events", "notify-mail", "policy", "tracker", "forge":
+    case "notify", "team-notify", "notify-webhook", "notify-events", "notify-mail", "policy",
+      "tracker", "forge":
       outreach(id, name, entry, &root)
     case "acme": root["tls"] = "{ acme: \(flow(["agree-to-terms": "true"], entry)) }"
     case "route" where name == "tls":
@@ -110,7 +109,8 @@ import Testing
       let staging = "staging: { services: { web: { route: { host: staging.example.com } } } }"
       let after = name == "after" ? entry : "after: staging, \(entry)"
       root["environments"] = "{ \(staging), production: { \(after) } }"
-    case "team": root["teams"] = "{ product: { \(entry) } }"
+    case "team":
+      root["teams"] = "{ product: \(flow(["members": "[ana, li]"], entry)) }"
     case "freeze":
       let freeze = flow(["when": "2026-12-24 UTC", "reason": "rest"], entry)
       root["freezes"] = "{ holidays: \(freeze) }"
@@ -141,6 +141,29 @@ import Testing
     return root.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\n" }.joined()
   }
 
+  /// A file with a step in which this key stands, or with this key under the step's `rerun`.
+  private static func step(
+    _ id: String, _ name: String, _ value: String, in file: [String: String]
+  ) -> [String: String] {
+    var root = file
+    var step = ["step": "test", "run": "make"]
+    if name == "uses" {
+      step["run"] = nil
+      root["gates"] = "{ security: {} }"
+    }
+    if id == "rerun" || name == "rerun" {
+      step["reports"] = "{ junit: a }"
+      root["gates"] = "{ tests: { retry: 1 } }"
+    }
+    if id == "rerun" {
+      step["rerun"] = flow(["run": "make again"], "\(name): \(value)")
+    } else {
+      step[name] = value
+    }
+    root["pipeline"] = "[{ step: build, run: make }, \(flow(step))]"
+    return root
+  }
+
   private static func outreach(
     _ id: String, _ name: String, _ entry: String, _ root: inout [String: String]
   ) {
@@ -155,6 +178,10 @@ import Testing
       let isReceiver = ["slack", "webhook", "cdevents", "email"].contains(name)
       if name == "teams" { root["teams"] = "{ product: { members: [ana, li] } }" }
       root["notify"] = "{ ops: \(flow(isReceiver ? [:] : ["slack": "CHAT"], entry)) }"
+    case "team-notify":
+      let isReceiver = ["slack", "webhook", "cdevents", "email"].contains(name)
+      let channel = flow(isReceiver ? [:] : ["slack": "CHAT"], entry)
+      root["teams"] = "{ product: { members: [ana, li], notify: \(channel) } }"
     case "notify-webhook":
       root["notify"] = "{ ops: { webhook: \(flow(["address": "A", "key": "B"], entry)) } }"
     case "notify-events": root["notify"] = "{ ops: { cdevents: { \(entry) } } }"

@@ -77,6 +77,12 @@ import Testing
         Repository.read("docs/losses.md"), count: 46, uncovered: DocumentRules.uncoveredLosses))
   }
 
+  @Test func everyTrapInEvidenceIsShown() {
+    expectNone(
+      DocumentRules.unshownLosses(
+        Repository.read("docs/evidence-traps.md"), count: 55, uncovered: []))
+  }
+
   @Test func noticesAMissingMakeTarget() {
     let document = TextFile("d.md", "run `make test`, then\n    make fun\nand make sense of it\n")
     #expect(DocumentRules.missingTargets(document, makefile: "test: x\n").map(\.line) == [2])

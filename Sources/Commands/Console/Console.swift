@@ -82,8 +82,11 @@ final class Console: Sendable {
     }
   }
 
+  /// Bytes of standard input that are read; what comes after them is left.
+  static let inputLimit = 16 << 20
+
   /// Everything on standard input, as text; empty when it cannot be read.
-  static func standardInput(limit: Int = 1 << 20) async -> String {
+  static func standardInput(limit: Int = inputLimit) async -> String {
     await withCheckedContinuation { continuation in
       DispatchQueue(label: "segue.input").async {
         let data = (try? FileHandle.standardInput.read(upToCount: limit)) ?? Data()

@@ -34,6 +34,18 @@ struct PlainShow: Show {
   func close() async throws {}
 }
 
+/// Nothing at all: only the end counts.
+struct SilentShow: Show {
+  var wantsStatus: Bool { false }
+  var tickInterval: Duration? { nil }
+
+  func item(_ item: FeedItem) async throws {}
+  func status(_ status: StatusReply) async throws {}
+  func tick() async throws {}
+  func lost(_ reason: String?) async throws {}
+  func close() async throws {}
+}
+
 /// One JSON document a line.
 struct JSONShow: Show {
   let console: Console

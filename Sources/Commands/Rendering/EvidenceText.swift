@@ -15,7 +15,7 @@ struct EvidenceText: Sendable {
       ),
       "", Line(reply.verdict, .bold), "",
     ]
-    for answer in reply.record.answers {
+    for answer in reply.record.answers + (reply.starts ?? []) {
       let sign =
         switch answer.verdict {
         case .pass: Line(glyphs.passed, .green)
@@ -53,6 +53,54 @@ struct EvidenceText: Sendable {
         Line(remark(on: test, question)))
     }
     return table.lines(indent: "")
+  }
+
+  /// How long steps take, and which tests take longer or less than they did.
+  func durations(_ reply: DurationsReply) -> [Line] {
+    guard !reply.steps.isEmpty else {
+      return ["No step has run its tests often enough to see a trend."]
+    }
+    var lines = [Line("all tests of a step", .bold)] + reply.steps.flatMap(duration)
+    lines += ["", Line("tests", .bold)]
+    lines += reply.tests.flatMap(duration)
+    if reply.tests.isEmpty { lines.append("  None became slower or faster.") }
+    return lines
+  }
+
+  private func duration(_ standing: DurationStanding) -> [Line] {
+    let growth = standing.growth.count
+    let size = Milliseconds(abs(growth))
+    let trend: Line =
+      !standing.isChange || growth == 0
+      ? Line("no trend", .dim)
+      : growth > 0 ? Line("\(size) slower", .yellow) : Line("\(size) faster", .green)
+    var lines = [
+      Line("  \(standing.subject): ") + trend
+        + Line(
+          ", \(standing.median) in the middle of \(Words.count(standing.runs, "run")),"
+            + " \(standing.last) the last time")
+    ]
+    for jump in standing.jumps {
+      lines.append(
+        Line("    \(glyphs.arrow) \(jump.before) to \(jump.after) since \(jump.commit.short)")
+          + Line(
+            " of \(Words.dateAndTime(jump.at, in: zone)); before it ran \(jump.previous.short)",
+            .dim))
+    }
+    if standing.jumps.isEmpty, standing.isChange {
+      lines.append(
+        Line(
+          "    about \(Self.milliseconds(standing.slope)) a run"
+            + " (\(Self.milliseconds(standing.slopeLow)) to"
+            + " \(Self.milliseconds(standing.slopeHigh)));"
+            + " by chance with a probability of at most \(standing.chance)", .dim))
+    }
+    return lines
+  }
+
+  private static func milliseconds(_ thousandths: Int64) -> String {
+    let tenths = (thousandths.magnitude + 50) / 100
+    return "\(thousandths < 0 ? "-" : "+")\(tenths / 10).\(tenths % 10) ms"
   }
 
   private func ink(of test: TestStanding) -> Line.Ink {

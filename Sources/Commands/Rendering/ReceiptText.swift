@@ -52,9 +52,11 @@ struct ReceiptText: Sendable {
     if let gates = receipt.gates {
       table.add(Line("gates", .dim), Line("passed \(gates.joined(separator: ", "))"))
     }
+    for word in receipt.words ?? [] { add(word, to: &table) }
     if let key = receipt.signedBy {
       table.add(Line("signed", .dim), Line("provenance with the key \(key.prefix(12))"))
     }
+    for paper in receipt.papers ?? [] { table.add(Line("paper", .dim), Line(paper)) }
     if let rollout = receipt.rollout { table.add(Line("rollout", .dim), Line("\(rollout)")) }
     let request = receipt.request.map { ": \($0)" } ?? ""
     table.add(Line("by", .dim), Line(receipt.startedBy + request))
@@ -64,6 +66,18 @@ struct ReceiptText: Sendable {
       Line("when", .dim),
       Line("\(begin) to \(end), \(receipt.endedAt - receipt.startedAt)"))
     return [title] + table.lines()
+  }
+
+  private func add(_ word: Receipt.WordLine, to table: inout Table) {
+    let when = Words.dateAndTime(word.at, in: zone)
+    let why = word.reason.map { ": \($0)" } ?? ""
+    switch word.kind {
+    case .approval:
+      table.add(Line("approved", .dim), Line("\(word.gate), by \(word.by), \(when)\(why)"))
+    case .override:
+      table.add(
+        Line("overridden", .dim), Line("\(word.gate), by \(word.by), \(when)\(why)", .yellow))
+    }
   }
 
   private func requests(_ receipt: Receipt) -> [Line] {

@@ -6,24 +6,29 @@ internal import SegueModel
 struct GateCommand: Verb {
   static let configuration = CommandConfiguration(
     commandName: "gate",
-    abstract: "Say what the gates answered about a commit. Nothing is deployed.",
+    abstract: "Say what stops a commit, and what does not. Nothing is deployed.",
     discussion: """
-      Exits with 1 when something stops the commit.
+      Names everything at once: policy, tests, coverage, security, windows and freezes, approvals. The \
+      steps of a commit that is named and was not run yet are run for that. Exits with 1 when something \
+      stops the commit.
 
       EXAMPLES:
         segue gate                       about the newest commit that was judged
-        segue gate --commit 1a2b3c4d
+        segue gate --commit 1a2b3c4d     a commit, tag or branch, also one that nobody deploys
         segue gate --json | jq -r '.record.answers[] | select(.verdict == "fail") | .gate'
       """)
 
   @OptionGroup var common: CommonOptions
   @Option(help: "A commit or a release; a part of it is enough. Default: the newest one judged.")
   var commit: String?
+  @Flag(help: "Only what is known already: run nothing.")
+  var known = false
 
   func run(in context: Context) async throws -> ExitStatus {
     let console = context.console(common)
-    return try await context.withAPI(common) { [json = common.json, commit] api in
-      let reply = try await api.gates(commit)
+    return try await context.withAPI(common) { [json = common.json, known, commit] api in
+      let reply = try await Self.answer(
+        api, commit, known: known, show: json ? nil : console, context)
       if json {
         try await console.print(JSONText.document(reply))
       } else {
@@ -31,6 +36,30 @@ struct GateCommand: Verb {
       }
       return reply.passes ? .success : .negative
     }
+  }
+
+  /// What is known of a commit; what is not known yet is asked first.
+  private static func answer(
+    _ api: any ControlAPI, _ commit: String?, known: Bool, show console: Console?,
+    _ context: Context
+  ) async throws -> GateReply {
+    do {
+      let reply = try await api.gates(commit)
+      if known || commit == nil || reply.isComplete != false { return reply }
+    } catch let error as ControlError where error.kind == .notFound && commit != nil && !known {
+      // Nobody has judged it yet.
+    }
+    let asked = try await api.deploy(
+      DeployRequest(revision: commit, asks: true, who: context.who))
+    let show: any Show = console.map { PlainShow(console: $0) } ?? SilentShow()
+    try await console?.printWhole([Line(asked.message)])
+    let follower = Follower(api: api, show: show, interrupts: context.interrupts())
+    if case .interrupted = try await follower.follow(.commit(asked.commit), after: asked.sequence) {
+      throw ControlError(
+        .refused, "the answer was not waited for; the steps go on",
+        nextStep: "Ask again: segue gate --commit \(asked.commit.short)")
+    }
+    return try await api.gates(asked.commit.rawValue)
   }
 }
 
@@ -44,7 +73,10 @@ struct TestsCommand: Verb {
       EXAMPLES:
         segue tests --flaky
         segue tests --slow --limit 50 --json
-      """)
+        segue tests --trend              which became slower or faster, and since which commit
+        segue tests split --shard 1 --of 4 < all-tests
+      """,
+    subcommands: [TestsSplitCommand.self])
 
   @OptionGroup var common: CommonOptions
   @Flag(help: "Those that probably fail without cause, the most probable first.")
@@ -55,6 +87,8 @@ struct TestsCommand: Verb {
   var new = false
   @Flag(help: "Those that failed the last time, those that have failed longest first.")
   var failing = false
+  @Flag(help: "Those that became slower or faster, and since which commit; steps as a whole, too.")
+  var trend = false
   @Option(name: [.short, .long], help: ArgumentHelp("How many.", valueName: "n"))
   var limit = 20
 
@@ -66,8 +100,8 @@ struct TestsCommand: Verb {
   }
 
   func validate() throws {
-    guard questions.count <= 1 else {
-      throw ValidationError("Ask for one of --flaky, --slow, --new and --failing.")
+    guard questions.count + (trend ? 1 : 0) <= 1 else {
+      throw ValidationError("Ask for one of --flaky, --slow, --new, --failing and --trend.")
     }
     guard (1...1_000).contains(limit) else {
       throw ValidationError("--limit must be from 1 to 1000.")
@@ -76,6 +110,7 @@ struct TestsCommand: Verb {
 
   func run(in context: Context) async throws -> ExitStatus {
     let console = context.console(common)
+    if trend { return try await showTrend(console, in: context) }
     let request = TestsRequest(question: questions.first ?? .failing, limit: limit)
     return try await context.withAPI(common) { [json = common.json] api in
       let tests = try await api.tests(request)
@@ -84,6 +119,19 @@ struct TestsCommand: Verb {
       } else {
         try await console.print(
           EvidenceText(glyphs: console.glyphs, zone: .current).tests(tests, request.question))
+      }
+      return .success
+    }
+  }
+
+  private func showTrend(_ console: Console, in context: Context) async throws -> ExitStatus {
+    try await context.withAPI(common) { [json = common.json, limit] api in
+      let durations = try await api.testDurations(DurationsRequest(limit: limit))
+      if json {
+        try await console.print(JSONText.document(durations))
+      } else {
+        try await console.print(
+          EvidenceText(glyphs: console.glyphs, zone: .current).durations(durations))
       }
       return .success
     }

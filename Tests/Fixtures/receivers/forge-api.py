@@ -5,7 +5,10 @@
 
 Which one is told by the path: /github, /gitlab/api/v4, /gitea/api/v1, /jira. Issue 1 (SHOP-1) is
 open, 2 is closed, 500 breaks the server, 408 hangs, 302 redirects, 200 answers something else, and
-there are no others. The token is 'token-of-tests' everywhere. Prints the port, then one line of JSON
+there are no others. Commits 'aaaa...' belong to a merged and approved request of the branch feature/1,
+'bbbb...' to one that only its author approved, 'cccc...' to one of another branch than main, 'dddd...'
+break the server; `POST /known/SHA/(aaaa|bbbb|cccc|dddd)` makes another commit such a one. There are no
+others. The token is 'token-of-tests' everywhere. Prints the port, then one line of JSON
 for each request.
 """
 
@@ -52,6 +55,44 @@ PATHS = [
 ]
 
 
+REQUESTS = [
+    ("github", r"/github/repos/acme/shop/commits/([0-9a-f]{40})/pulls\?per_page=100"),
+    ("gitlab",
+     r"/gitlab/api/v4/projects/acme%2Fshop/repository/commits/([0-9a-f]{40})/merge_requests"
+     r"\?per_page=100"),
+    ("gitea", r"/gitea/api/v1/repos/acme/shop/commits/([0-9a-f]{40})/pull"),
+]
+REVIEWS = [
+    ("github", r"/github/repos/acme/shop/pulls/(\d+)/reviews\?per_page=100"),
+    ("gitlab", r"/gitlab/api/v4/projects/acme%2Fshop/merge_requests/(\d+)/approvals"),
+    ("gitea", r"/gitea/api/v1/repos/acme/shop/pulls/(\d+)/reviews\?per_page=100"),
+]
+known = {}
+
+
+def request(forge, kind):
+    """A request that was merged, as the forge writes it."""
+    number = 12 if kind == "aaaa" else 13
+    base = "release" if kind == "cccc" else "main"
+    if forge == "gitlab":
+        return {"iid": number, "id": 900 + number, "state": "merged", "source_branch": "feature/1",
+                "target_branch": base, "author": {"username": "ada"}}
+    merged = {"merged_at": "2026-11-24T12:00:00Z"} if forge == "github" else {"merged": True}
+    return {"number": number, "id": 900 + number, "state": "closed", "head": {"ref": "feature/1"},
+            "base": {"ref": base}, "user": {"login": "ada"}, **merged}
+
+
+def reviews(forge, number):
+    """Those of request 12, which li has approved after all, and of 13, which nobody else has."""
+    if forge == "gitlab":
+        who = ["ada", "li"] if number == "12" else ["ada"]
+        return {"approved_by": [{"user": {"username": name}} for name in who]}
+    said = [("ada", "APPROVED"), ("li", "COMMENTED")]
+    no = "CHANGES_REQUESTED" if forge == "github" else "REQUEST_CHANGES"
+    said += [("li", no), ("li", "APPROVED")] if number == "12" else [("li", "APPROVED"), ("li", no)]
+    return [{"user": {"login": who}, "state": state} for who, state in said]
+
+
 class API(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -78,6 +119,15 @@ class API(http.server.BaseHTTPRequestHandler):
         with lock:
             print(json.dumps({"path": f"{method} {self.path}", "body": body}), flush=True)
         forge = self.path.split("/")[1]
+        if forge == "known":
+            known[self.path.split("/")[2]] = self.path.split("/")[3]
+            return self.answer(200, {})
+        for name, path in REQUESTS:
+            if method == "GET" and (match := re.fullmatch(path, self.path)):
+                return self.answer_request(name, known.get(match[1], match[1][:4]))
+        for name, path in REVIEWS:
+            if method == "GET" and self.is_known(name) and (match := re.fullmatch(path, self.path)):
+                return self.answer(200, reviews(name, match[1]))
         match = next(filter(None, (
             re.fullmatch(path, self.path) for verb, path in PATHS if verb == method)), None)
         if forge not in ISSUE or not match:
@@ -100,11 +150,23 @@ class API(http.server.BaseHTTPRequestHandler):
             return self.answer(404, {"message": "Not Found"})
         return self.answer(200, ISSUE[forge](key, key == "1"))
 
+    def answer_request(self, forge, kind):
+        if not self.is_known(forge):
+            return self.answer(401, {"message": "Bad credentials"})
+        if kind == "dddd":
+            return self.answer(502, {"message": "no"})
+        found = kind in ("aaaa", "bbbb", "cccc")
+        if forge == "gitea":
+            return self.answer(200, request(forge, kind)) if found else self.answer(404, {})
+        still_open = {**request(forge, kind), "state": "opened", "merged_at": None}
+        return self.answer(200, [still_open, request(forge, kind)] if found else [])
+
     def do_GET(self):
         self.handle_any("GET", "")
 
     def do_POST(self):
-        self.handle_any("POST", self.rfile.read(int(self.headers["content-length"])).decode())
+        length = int(self.headers.get("content-length") or 0)
+        self.handle_any("POST", self.rfile.read(length).decode())
 
     def log_message(self, *arguments):
         pass
