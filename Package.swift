@@ -117,13 +117,14 @@ let package = Package(
     .target(
       name: "ForgeLink",
       dependencies: [
-        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, crypto, nioCore, nioPosix,
+        "SegueModel", "Ports", "WebhookSigning", "OutboundHTTP", crypto, nioHTTP1,
       ],
       swiftSettings: strict),
     .target(
       name: "Notifications",
       dependencies: [
-        "SegueModel", "Ports", "WebhookSigning", asyncHTTPClient, nioCore, nioPosix, nioSSL,
+        "SegueModel", "Ports", "WebhookSigning", "OutboundHTTP", nioCore, nioHTTP1, nioPosix,
+        nioSSL,
       ],
       swiftSettings: strict),
     .target(

@@ -26,19 +26,17 @@ extension ControlPlane {
     let isComplete = record.spec != nil || record.gates == nil
     if !isComplete { gates.answers.append(.stepsWereNotRun(commit.id)) }
     let starts = await startResults(record)
-    let isHeld = starts.contains { $0.verdict != .pass }
+    // A tracker that could not be asked holds a commit up, although it says nothing against it.
+    let unknown = gates.waiting.filter { $0.gate.hasPrefix("policy") }
+    let stops = gates.failing + unknown + starts.filter { $0.verdict != .pass }
     return GateReply(
-      commit: commit,
-      passes: record.status.state != .refused && gates.failing.isEmpty && !isHeld,
-      verdict: verdict(record, gates, starts), record: gates,
+      commit: commit, passes: record.status.state != .refused && stops.isEmpty,
+      verdict: verdict(record, stops.map(\.gate)), record: gates,
       starts: starts.isEmpty ? nil : starts, isComplete: isComplete)
   }
 
-  private func verdict(
-    _ record: ReleaseCatalogue.Record, _ gates: GateRecord, _ starts: [GateResult]
-  ) -> String {
+  private func verdict(_ record: ReleaseCatalogue.Record, _ stops: [String]) -> String {
     let short = record.acceptance.commit.id.short
-    let stops = (gates.failing + starts.filter { $0.verdict != .pass }).map(\.gate)
     if !stops.isEmpty { return "\(short) is stopped by \(stops.joined(separator: ", "))." }
     if let reason = record.status.reason {
       return "No gate stops \(short), but it is no release: \(reason)."
@@ -123,6 +121,20 @@ extension ControlPlane {
     } catch {
       throw ControlError(.failed, error.what, causes: error.causes, nextStep: error.nextStep)
     }
+  }
+}
+
+extension GateRecord {
+  /// What passed only because somebody has an excuse for it; `nil`: nothing.
+  var excused: [String]? {
+    let lines = answers.filter { $0.verdict == .pass }.flatMap { answer -> [String] in
+      switch answer.gate {
+      case "security": answer.evidence.map { "\(answer.gate): \($0)" }
+      case "tests": answer.warnings.map { "\(answer.gate): \($0)" }
+      default: []
+      }
+    }
+    return lines.isEmpty ? nil : lines
   }
 }
 

@@ -33,6 +33,13 @@ final class PolicyDesk: Sendable {
     var forge: ForgeSpec?
     var origins: [CommitOrigin]
     var isFirst: Bool
+
+    /// The head of a branch that is to be merged some day: its name must do, and how it is merged is not
+    /// known yet.
+    mutating func goAside() {
+      rules.forbidsDirectCommits = false
+      origins = Array(origins.prefix(1))
+    }
   }
 
   /// What the policy says of a commit: every reason against it at once, or that there is none; nothing
@@ -52,10 +59,13 @@ final class PolicyDesk: Sendable {
     of commit: Commit, _ own: ProjectSpec, isPatient: Bool, isWanted: () async -> Bool,
     tell: (String) async -> Void
   ) async throws -> [GateResult] {
-    guard let matter = try await matter(commit, own) else { return [] }
+    guard var matter = try await matter(commit, own) else { return [] }
+    if !isPatient, try await isAside(commit, matter) { matter.goAside() }
     defer { waiting.withLock { $0 = nil } }
+    let began = world.time.now()
     while true {
-      let (violations, facts) = await judge(matter)
+      let isSettled = !isPatient || world.time.now() - began >= Self.settling
+      let (violations, facts) = await judge(matter, believesNone: isSettled)
       let firm = violations.filter { !$0.rule.isUnknown }
       guard isPatient, firm.isEmpty, let unknown = violations.first else {
         return violations.isEmpty
@@ -68,6 +78,10 @@ final class PolicyDesk: Sendable {
       guard await isWanted() else { throw CancellationError() }
     }
   }
+
+  /// A push may be seen before the forge knows itself that it has merged a request: that it knows none is
+  /// believed only after so long.
+  static let settling = Milliseconds.seconds(10)
 
   private static let passing = "the commit comes to the deploy branch as the policy wants it"
 
@@ -94,9 +108,24 @@ final class PolicyDesk: Sendable {
     }
   }
 
+  /// Whether somebody asks about the head of a branch that has not come to the deploy branch.
+  private func isAside(_ commit: Commit, _ matter: Case) async throws -> Bool {
+    guard let first = matter.origins.first, !first.branches.isEmpty, first.parents.count < 2 else {
+      return false
+    }
+    return try await world.source.head(of: settings.deployBranch)?.id != commit.id
+  }
+
   /// - Returns: what is against it, and what speaks for it, one sentence for each commit.
-  private func judge(_ matter: Case) async -> ([PolicyViolation], [String]) {
-    let reviews = await reviews(matter)
+  private func judge(
+    _ matter: Case, believesNone: Bool
+  ) async -> ([PolicyViolation], [String]) {
+    var reviews = await reviews(matter)
+    if !believesNone {
+      reviews = reviews.mapValues { state in
+        state == .none ? .unreachable("it knows no request of it yet") : state
+      }
+    }
     let keys = matter.rules.issues(of: matter.origins, reviews: reviews)
     let issues = await ask(keys, matter.policy.issues)
     let violations =
@@ -132,16 +161,25 @@ final class PolicyDesk: Sendable {
     guard !matter.isFirst, let forge = matter.forge, forge.token != nil, let review = world.review
     else { return [:] }
     var answers: [CommitID: ReviewState] = [:]
+    let start = world.time.now()
+    // After a forge that is down nobody else is asked: each question may take as long as the first.
+    var isDown = false
     for commit in matter.rules.unreviewed(matter.origins) {
-      // After a forge that is down nobody else is asked: each question may take as long as the first.
-      let isOver = answers.values.contains { if case .unreachable = $0 { true } else { false } }
-      answers[commit] =
-        isOver || answers.count >= Self.reviewLimit
-        ? .unreachable(isOver ? "it did not answer about another commit" : Self.tooMany)
-        : await review(commit, settings.deployBranch, forge)
+      if answers.count >= Self.reviewLimit {
+        answers[commit] = .unreachable(Self.tooMany)
+      } else if isDown || world.time.now() - start > Self.reviewTime {
+        answers[commit] = .unreachable("it did not answer in time about another commit")
+      } else {
+        let state = await review(commit, settings.deployBranch, forge)
+        if case .unreachable = state { isDown = true }
+        answers[commit] = state
+      }
     }
     return answers
   }
+
+  /// For all questions to a forge together; what it has answered is remembered when it is asked again.
+  static let reviewTime = Milliseconds.seconds(30)
 
   /// Commits that a forge is asked about for one that is to be deployed.
   static let reviewLimit = 50

@@ -58,12 +58,17 @@ struct RolloutAccount {
     receipt.request = start.reason
     let passed = record.gates?.answers.filter { $0.verdict == .pass }.map(\.gate) ?? []
     receipt.gates = passed.isEmpty ? nil : passed
+    receipt.excused = record.gates?.excused
     receipt.signedBy = record.signedBy
     receipt.drained = drained
     receipt.pauses = pauses(until: end.at)
     receipt.migrations = migrations
     receipt.held = Self.held(before?.held, after?.held)
     receipt.mirror = Self.mirror(of: start.to.id, before?.mirrored, mirrored)
+    receipt.copies = Trial.line(of: receipt.mirror, for: start.to.spec.strategy)
+    receipt.experiment = LiveExperiment(start.id, from: start.from, to: start.to).flatMap {
+      start.kind == .deploy ? line(of: $0, after?.experiment, at: end.at) : nil
+    }
     let price = record.release?.spec.cost
     receipt.cost = price.map { Receipt.CostLine($0, for: receipt.extraInstanceTime) }
     receipt.warm = warm(price)

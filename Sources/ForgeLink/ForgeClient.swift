@@ -1,8 +1,6 @@
-import AsyncHTTPClient
 import Foundation
-import NIOCore
 import NIOHTTP1
-import NIOPosix
+import OutboundHTTP
 public import Ports
 public import SegueModel
 
@@ -13,27 +11,18 @@ public final class ForgeClient: Sendable {
   static let answerLimit = 4 * 1_024 * 1_024
 
   let account: ForgeAccount
-  private let http: HTTPClient
-  private let time: any TimeSource
-  private let deadline: Milliseconds
+  private let http: OutboundClient
 
   /// - Parameter deadline: for one call, from the first packet to the last.
   public init(
     _ account: ForgeAccount, time: any TimeSource, deadline: Milliseconds = .seconds(10)
   ) {
-    var configuration = HTTPClient.Configuration(
-      redirectConfiguration: .disallow,
-      timeout: .init(connect: .milliseconds(max(deadline.count, 1))))
-    configuration.connectionPool.retryConnectionEstablishment = false
-    configuration.httpVersion = .http1Only
-    http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    http = OutboundClient(time: time, deadline: deadline)
     self.account = account
-    self.time = time
-    self.deadline = deadline
   }
 
   /// Closes every connection. Required before the last reference goes.
-  public func shutdown() async { try? await http.shutdown() }
+  public func shutdown() async { await http.shutdown() }
 
   struct Answer: Sendable {
     var status: Int
@@ -44,60 +33,27 @@ public final class ForgeClient: Sendable {
   func call(
     _ method: String, _ path: String, body: [UInt8]? = nil
   ) async throws(Unreachable) -> Answer {
-    var request = HTTPClientRequest(url: account.base + path)
-    request.method = .init(rawValue: method)
-    request.headers.add(name: "user-agent", value: "segue-forge/1")
-    request.headers.add(
-      name: "accept",
-      value: account.kind == .gitHub ? "application/vnd.github+json" : "application/json")
-    if account.kind == .gitHub {
-      request.headers.add(name: "x-github-api-version", value: "2022-11-28")
+    let isGitHub = account.kind == .gitHub
+    var headers: HTTPHeaders = [
+      "user-agent": "segue-forge/1",
+      "accept": isGitHub ? "application/vnd.github+json" : "application/json",
+    ]
+    if isGitHub { headers.add(name: "x-github-api-version", value: "2022-11-28") }
+    if let (name, value) = account.authorization { headers.add(name: name, value: value) }
+    if body != nil { headers.add(name: "content-type", value: "application/json") }
+    do throws(OutboundClient.Failure) {
+      let answer = try await http.exchange(
+        account.base + path, method: HTTPMethod(rawValue: method), headers: headers, body: body,
+        limit: Self.answerLimit)
+      return Answer(status: answer.status, body: Data(answer.body))
+    } catch {
+      throw Unreachable("\(error)")
     }
-    if let (name, value) = account.authorization { request.headers.add(name: name, value: value) }
-    if let body {
-      request.headers.add(name: "content-type", value: "application/json")
-      request.body = .bytes(ByteBuffer(bytes: body))
-    }
-    let outgoing = request
-    let http = http
-    let time = time
-    let deadline = deadline
-    let result = await withTaskGroup(of: Result<Answer, Unreachable>?.self) { group in
-      group.addTask {
-        do {
-          let response = try await http.execute(outgoing, deadline: .distantFuture)
-          let body = try await response.body.collect(upTo: Self.answerLimit)
-          return .success(
-            Answer(status: Int(response.status.code), body: Data(body.readableBytesView)))
-        } catch {
-          return .failure(Unreachable(Self.reason(error)))
-        }
-      }
-      group.addTask {
-        try? await time.sleep(for: deadline)
-        return nil
-      }
-      let first = await group.next() ?? nil
-      group.cancelAll()
-      return first
-    }
-    guard let result else { throw Unreachable("it did not answer within \(deadline)") }
-    return try result.get()
   }
 
   struct Unreachable: Error {
     var reason: String
     init(_ reason: String) { self.reason = reason }
-  }
-
-  private static func reason(_ error: any Error) -> String {
-    switch error {
-    case is NIOTooManyBytesError: "its answer is too long"
-    case is NIOConnectionError: "no connection could be made"
-    case let error as IOError: "no connection could be made (error \(error.errnoCode))"
-    case is HTTPClientError: "it closed the connection without a whole answer"
-    default: "the request failed (\(type(of: error)))"
-    }
   }
 
   /// What a status other than 2xx means for somebody who wanted to write.

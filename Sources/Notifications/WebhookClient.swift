@@ -1,8 +1,6 @@
-import AsyncHTTPClient
 import Foundation
-import NIOCore
 import NIOHTTP1
-import NIOPosix
+import OutboundHTTP
 public import Ports
 public import SegueModel
 
@@ -36,72 +34,38 @@ public struct ChannelFault: Error, Hashable, Sendable, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// Sends requests to webhooks. Redirects are not followed: they would carry what is secret elsewhere.
+/// Sends requests to webhooks.
 public final class WebhookClient: Sendable {
-  private let http: HTTPClient
-  private let time: any TimeSource
-  private let deadline: Milliseconds
+  private let http: OutboundClient
 
   /// - Parameter deadline: for one attempt, from the first packet to the receiver's answer.
   public init(time: any TimeSource, deadline: Milliseconds = .seconds(15)) {
-    var configuration = HTTPClient.Configuration(
-      redirectConfiguration: .disallow,
-      timeout: .init(connect: .milliseconds(max(deadline.count, 1))))
-    configuration.connectionPool.retryConnectionEstablishment = false
-    configuration.httpVersion = .http1Only
-    http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    self.time = time
-    self.deadline = deadline
+    http = OutboundClient(time: time, deadline: deadline)
   }
 
   /// Closes every connection. Required before the last reference goes.
-  public func shutdown() async { try? await http.shutdown() }
+  public func shutdown() async { await http.shutdown() }
 
   /// Posts once, and tells a refusal from a failure that may pass.
   func post(
     _ body: [UInt8], to address: WebhookAddress, headers: KeyValuePairs<String, String>,
     at now: Instant
   ) async throws(DeliveryFailure) {
-    var request = HTTPClientRequest(url: address.url.reveal())
-    request.method = .POST
-    request.headers.add(name: "user-agent", value: "segue-notifications/1")
-    for (name, value) in headers { request.headers.add(name: name, value: value) }
-    request.body = .bytes(ByteBuffer(bytes: body))
-    let outgoing = request
-    let http = http
-    let answer = await Deadline.run(deadline, time: time) { () -> Answer in
-      do {
-        return try await Self.execute(outgoing, http)
-      } catch {
-        return .failed(Self.reason(error))
-      }
+    var fields: HTTPHeaders = ["user-agent": "segue-notifications/1"]
+    for (name, value) in headers { fields.add(name: name, value: value) }
+    let answer: OutboundClient.Answer
+    do throws(OutboundClient.Failure) {
+      // The answer stands once its head is there; the body is read for its one word, if it is one.
+      answer = try await http.exchange(
+        address.url.reveal(), method: .POST, headers: fields, body: body, limit: 4_096,
+        statusSuffices: true)
+    } catch {
+      throw .tryAgain("\(error)", after: nil)
     }
-    switch answer {
-    case nil: throw .tryAgain("it did not answer within \(deadline)", after: nil)
-    case .failed(let reason)?: throw .tryAgain(reason, after: nil)
-    case .status(let status, let retryAfter, let word)?:
-      if let failure = Self.failure(status, word, RetryAfter.wait(retryAfter, now: now)) {
-        throw failure
-      }
-    }
-  }
-
-  private enum Answer: Sendable {
-    case status(Int, retryAfter: String?, word: String?)
-    case failed(String)
-  }
-
-  private static func execute(
-    _ request: HTTPClientRequest, _ http: HTTPClient
-  ) async throws -> Answer {
-    let response = try await http.execute(request, deadline: .distantFuture)
-    let status = Int(response.status.code)
-    // The answer stands once its head is there; the body is read for its one word, if it is one.
-    let body = try? await response.body.collect(upTo: 4_096)
-    let word = body.map { String(buffer: $0) }.flatMap { text in
-      text.wholeMatch(of: /[a-z_]{2,40}/) == nil ? nil : text
-    }
-    return .status(status, retryAfter: response.headers.first(name: "retry-after"), word: word)
+    let text = String(decoding: answer.body, as: UTF8.self)
+    let word = text.wholeMatch(of: /[a-z_]{2,40}/) == nil ? nil : text
+    let after = RetryAfter.wait(answer.headers.first(name: "retry-after"), now: now)
+    if let failure = Self.failure(answer.status, word, after) { throw failure }
   }
 
   static func failure(
@@ -116,20 +80,6 @@ public final class WebhookClient: Sendable {
     case 300...399: return .tryAgain(reason + ": redirects are not followed", after: after)
     // Others, 401 and 404 among them, may be put right by somebody before the notice is too old.
     default: return .tryAgain(reason, after: after)
-    }
-  }
-
-  /// A phrase without the address, which the errors of the client may hold.
-  static func reason(_ error: any Error) -> String {
-    switch error {
-    case let error as HTTPClientError where error == .connectTimeout: "no connection in time"
-    case let error as HTTPClientError where error == .remoteConnectionClosed:
-      "it closed the connection without an answer"
-    case is HTTPParserError: "its answer is not HTTP/1.1"
-    case is NIOConnectionError: "no connection could be made"
-    case let error as IOError: "no connection could be made (error \(error.errnoCode))"
-    case is CancellationError: "the attempt was cancelled"
-    default: "the request failed (\(type(of: error)))"
     }
   }
 }
@@ -149,24 +99,5 @@ enum RetryAfter {
     guard let date = format.date(from: text) else { return nil }
     let then = Instant(milliseconds: Int64(date.timeIntervalSince1970) * 1_000)
     return max(then - now, .zero)
-  }
-}
-
-/// Work that must be over in time.
-enum Deadline {
-  /// What `work` came to, or `nil` when it took longer than `span`. It is cancelled then.
-  static func run<Value: Sendable>(
-    _ span: Milliseconds, time: any TimeSource, _ work: @escaping @Sendable () async -> Value
-  ) async -> Value? {
-    await withTaskGroup(of: Value?.self) { group in
-      group.addTask { await work() }
-      group.addTask {
-        try? await time.sleep(for: span)
-        return nil
-      }
-      let first = await group.next() ?? nil
-      group.cancelAll()
-      return first
-    }
   }
 }

@@ -52,11 +52,11 @@ public final class OutboundClient: Sendable {
 
   /// - Parameters:
   ///   - url: `http://` or `https://`.
-  ///   - limit: octets of the answer's body. A longer one is a failure, unless it is `clipped`: then
-  ///     the body is empty, and the status stands.
+  ///   - limit: octets of the answer's body. One that is longer, or breaks off, is a failure, unless
+  ///     the `statusSuffices`: then the body is empty.
   public func exchange(
     _ url: String, method: HTTPMethod = .GET, headers: HTTPHeaders = [:], body: [UInt8]? = nil,
-    limit: Int = 1 << 20, clipped: Bool = false
+    limit: Int = 1 << 20, statusSuffices: Bool = false
   ) async throws(Failure) -> Answer {
     var request = HTTPClientRequest(url: url)
     request.method = method
@@ -69,7 +69,7 @@ public final class OutboundClient: Sendable {
         let body: ByteBuffer?
         do {
           body = try await response.body.collect(upTo: limit)
-        } catch  where clipped {
+        } catch  where statusSuffices {
           body = nil
         }
         return .success(
@@ -80,21 +80,21 @@ public final class OutboundClient: Sendable {
         return .failure(Failure(Self.reason(error)))
       }
     }
-    guard let result else { throw Failure("no answer within \(deadline)") }
+    guard let result else { throw Failure("it did not answer within \(deadline)") }
     return try result.get()
   }
 
   private static func reason(_ error: any Error) -> String {
     switch error {
-    case is NIOTooManyBytesError: "the answer is too long"
+    case is NIOTooManyBytesError: "its answer is too long"
     case let error as HTTPClientError where error == .connectTimeout: "no connection in time"
     case let error as HTTPClientError where error == .remoteConnectionClosed:
-      "the connection was closed without a whole answer"
+      "it closed the connection without a whole answer"
     case let error as HTTPClientError
     where [.invalidURL, .emptyHost, .emptyScheme].contains(error)
       || error.shortDescription == HTTPClientError.unsupportedScheme("").shortDescription:
       "the address does not begin with http:// or https:// and a host"
-    case is HTTPParserError: "the answer is not HTTP/1.1"
+    case is HTTPParserError: "its answer is not HTTP/1.1"
     case is NIOConnectionError: "no connection could be made"
     case let error as IOError: "no connection could be made (error \(error.errnoCode))"
     case is NIOSSLError, is BoringSSLError: "TLS was not agreed on"

@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 public import Logging
 
 #if canImport(Glibc)
@@ -38,27 +37,5 @@ public enum ProxyProcess {
     await server.waitUntilClosed()
     for source in sources { source.cancel() }
     logger.info("proxy has shut down")
-  }
-}
-
-/// The readiness protocol of sd_notify(3).
-enum ServiceManager {
-  /// Tells whoever started us, if they asked (`NOTIFY_SOCKET`); an abstract name begins with `@`.
-  static func notify(_ state: String) {
-    guard let path = ProcessInfo.processInfo.environment["NOTIFY_SOCKET"], !path.isEmpty else {
-      return
-    }
-    let name = path.hasPrefix("@") ? "\0" + path.dropFirst() : path
-    guard var address = UnixAddress(name) else { return }
-    let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-    let descriptor = socket(AF_UNIX, type, 0)
-    guard descriptor >= 0 else { return }
-    defer { close(descriptor) }
-    let length = socklen_t(MemoryLayout<sa_family_t>.size + name.utf8.count)
-    let bytes = Array(state.utf8)
-    _ = address.withSockaddr { pointer, size in
-      let size = path.hasPrefix("@") ? length : size
-      return Int32(sendto(descriptor, bytes, bytes.count, 0, pointer, size))
-    }
   }
 }

@@ -91,7 +91,9 @@ struct PushJudge {
     guard let forge = outreach.forge, forge.token != nil else { return [:] }
     var answers: [CommitID: ReviewState] = [:]
     var isOver = false
+    let start = ContinuousClock.now
     for commit in commits {
+      isOver = isOver || ContinuousClock.now - start > Self.patience.duration * 2
       guard !isOver, answers.count < Self.reviewLimit else {
         answers[commit] = .unreachable("there are too many questions for one push")
         continue

@@ -51,8 +51,7 @@ actor ReviewDesk {
   private static func lifetime(_ state: ReviewState) -> Milliseconds {
     switch state {
     case .approved: .minutes(24 * 60)
-    case .unapproved, .none: .seconds(10)
-    case .unreachable: .seconds(5)
+    case .unapproved, .none, .unreachable: .seconds(3)
     }
   }
 

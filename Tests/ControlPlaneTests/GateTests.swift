@@ -115,6 +115,10 @@ import Testing
       #expect(try await plane.fate(of: commit.id)?.text.contains("is live") == true)
       let security = try await plane.gates(nil).record.answers.first { $0.gate == "security" }
       #expect(security?.warnings.count == 1, "it ends soon: \(String(describing: security))")
+      try await until("a receipt") { try await !plane.history(limit: 1).isEmpty }
+      #expect(
+        try await plane.receipt(nil).excused
+          == ["security: SQL1 (high) in a:2; waived by ana: not reachable"])
       evidence.set([
         Waiver(
           id: "SQL1", reason: "not reachable", owner: "ana", expires: Instant(milliseconds: 1))

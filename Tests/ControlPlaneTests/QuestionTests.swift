@@ -170,6 +170,21 @@ import Testing
     }
   }
 
+  /// Whoever asks is answered at once, and not kept waiting.
+  @Test func aTrackerThatIsDownIsAnAnswerToAQuestion() async throws {
+    var stage = try Self.stage()
+    stage.issue = { _, _ in .unreachable("it answered 503") }
+    let given = stage
+    try await stage.withControlPlane { plane in
+      try await deployFirst(given, plane)
+      let commit = given.source.add(2) { Self.merge($0, of: "fix/SHOP-1") }
+      let reply = try await ask(commit, plane)
+      #expect(!reply.passes)
+      #expect(reply.verdict == "222222222222 is stopped by policy.tracker-unreachable.")
+      #expect(reply.record.waiting.first?.reason.contains("it answered 503") == true)
+    }
+  }
+
   @Test func aQuestionOutlivesTheControlPlane() async throws {
     let stage = try Self.stage()
     let commit = try await stage.withControlPlane { plane in

@@ -111,6 +111,7 @@ import Testing
           #expect(families.count == 1, "\(fault.name) alone: \(Self.stops(reply).map(\.gate))")
         }
         try await allInOne(segue, tracker.port, onto: first)
+        try await aside(segue, tracker.port, onto: first)
         let status = try await segue.decode(StatusReply.self, "status")
         #expect(status.services.first?.live?.commit.rawValue == first, "nothing was deployed")
       }
@@ -139,6 +140,19 @@ import Testing
     #expect(deploy.all.contains("the branch 'my-work' is not called"), "\(deploy.all)")
     #expect(deploy.all.contains("issue 2 is closed"), "\(deploy.all)")
     #expect(!deploy.all.contains("lib.adds"), "\(deploy.all)")
+  }
+
+  /// Branches can be asked about before anybody merges them.
+  private func aside(_ segue: Installation, _ tracker: Int, onto first: String) async throws {
+    try await lift(segue)
+    for (branch, isFine) in [("feature/1-good", true), ("fix/2-shut", false)] {
+      try await segue.git("checkout", "--quiet", "-B", branch, first)
+      try await segue.commit(branch, Self.app(tracker, ["note.txt": branch]))
+      let gate = try await segue.cli("gate", "--commit", branch)
+      #expect(gate.status == (isFine ? 0 : 1), "\(gate.all)")
+      #expect(gate.all.contains(isFine ? "Nothing stops" : "issue 2 is closed"), "\(gate.all)")
+      #expect(!gate.all.contains("was made on main itself"), "\(gate.all)")
+    }
   }
 
   private func freeze(_ segue: Installation) async throws {

@@ -198,6 +198,11 @@ import Testing
         try await until("the forge knows", deadline: .seconds(90)) {
           forge.lines.contains { $0.path?.hasSuffix("/issues/1/comments") == true }
         }
+        // A changed secret counts from the next request on.
+        let other = String(key.reversed())
+        try segue.setSecret("FORGE_HOOK", other)
+        #expect(try await Self.deliver(segue, port, signedWith: key) == "401")
+        #expect(try await Self.deliver(segue, port, signedWith: other) == "202")
         let told = forge.lines.filter { $0.path?.hasSuffix("/statuses/\(head)") == true }
           .map(\.body)
         #expect(told.first?.contains("\"state\":\"pending\"") == true, "\(told)")
@@ -244,6 +249,46 @@ import Testing
         try await segue.commit("Made on main", ["README": "two"])
         try await until("it is refused", deadline: .seconds(90)) {
           try await segue.cli("explain").all.contains("the forge knows no merged request")
+        }
+      }
+    }
+  }
+
+  /// The same at the push to Segue's own repository.
+  @Test func aPushOfASquashedCommitIsTakenWhenTheForgeKnowsItsReview() async throws {
+    try await Receiver.with("forge-api.py", []) { forge in
+      try await withInstallation { segue in
+        try segue.setSecret("FORGE_TOKEN", "token-of-tests")
+        let address = "http://127.0.0.1:\(forge.port)/github"
+        try await segue.makeRepository(
+          Self.app(
+            """
+            policy: { direct-commits: deny, branch-names: "feature/(?<issue>[0-9]+)" }
+            forge: { kind: github, url: "\(address)", repository: acme/shop, token: FORGE_TOKEN }
+            """))
+        try await segue.start()
+        #expect(try await segue.push().status == 0)
+        try await segue.commit("Squashed (#12)", ["README": "one"])
+        let refused = try await segue.push()
+        #expect(refused.status != 0)
+        #expect(refused.all.contains("the forge knows no merged request"), "\(refused.all)")
+        let head = try await segue.git("rev-parse", "HEAD").standardOutput
+          .trimmingCharacters(in: .newlines)
+        for (kind, status, words) in [
+          ("bbbb", 1, "came by request #13, which nobody but its author had approved"),
+          ("aaaa", 0, "is live"),
+        ] as [(String, Int32, String)] {
+          let known = try await segue.run([
+            "curl", "-sS", "-X", "POST", "http://127.0.0.1:\(forge.port)/known/\(head)/\(kind)",
+          ])
+          #expect(known.status == 0, "\(known.all)")
+          let push = try await segue.push()
+          #expect(push.status == status, "\(kind): \(push.all)")
+          #expect(push.all.contains(words), "\(kind): \(push.all)")
+        }
+        try await until("it is live", deadline: .seconds(90)) {
+          let status = try await segue.decode(StatusReply.self, "status")
+          return status.services.first?.live?.commit.rawValue == head
         }
       }
     }

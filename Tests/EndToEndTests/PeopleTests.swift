@@ -77,6 +77,9 @@ import Testing
       try await until("both receipts", deadline: .seconds(90)) {
         try await segue.decode([HistoryEntry].self, "history").count == 2
       }
+      let receipt = try await segue.cli("receipt")
+      #expect(receipt.all.contains("approval production, by mo"), "\(receipt.all)")
+      #expect(receipt.all.contains("/verification.json"), "\(receipt.all)")
       try await Self.checkFeed(segue)
     }
   }

@@ -126,7 +126,7 @@ private struct RealTime: TimeSource {
       let missing = JSONSource(address: base + "/none", path: "rate", http: http)
       #expect(await missing.read(query) == .noData(base + "/none answered 404"))
       let large = JSONSource(address: base + "/large", path: "rate", http: http)
-      #expect(reason(await large.read(query)) == base + "/large: the answer is too long")
+      #expect(reason(await large.read(query)) == base + "/large: its answer is too long")
       for address in ["a", "ftp://a/b", "http://"] {
         let broken = JSONSource(address: address, path: "rate", http: http)
         #expect(

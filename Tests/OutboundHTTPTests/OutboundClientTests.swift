@@ -31,10 +31,11 @@ import Testing
 
   @Test func anAnswerHasALimit() async throws {
     try await exchanging { client, server in
-      await refuses("the answer is too long") {
+      await refuses("its answer is too long") {
         _ = try await client.exchange(server.base + "/large", limit: 1_000)
       }
-      let clipped = try await client.exchange(server.base + "/large", limit: 1_000, clipped: true)
+      let clipped = try await client.exchange(
+        server.base + "/large", limit: 1_000, statusSuffices: true)
       #expect(clipped.status == 200 && clipped.body.isEmpty)
       let whole = try await client.exchange(server.base + "/large")
       #expect(whole.body.count == 100_000)
@@ -44,11 +45,11 @@ import Testing
   @Test func whatDoesNotAnswerIsTold() async throws {
     try await exchanging(deadline: Milliseconds(300)) { client, server in
       for path in ["/silent", "/half"] {
-        await refuses("no answer within \(Milliseconds(300))") {
+        await refuses("it did not answer within \(Milliseconds(300))") {
           _ = try await client.exchange(server.base + path)
         }
       }
-      await refuses("the connection was closed without a whole answer") {
+      await refuses("it closed the connection without a whole answer") {
         _ = try await client.exchange(server.base + "/cut")
       }
       for address in ["", "host", "ftp://host/", "http://"] {
