@@ -34,6 +34,22 @@ enum AnalysisText {
     return "\(sign)\(whole).\(rest < 10 ? "0" : "")\(rest)"
   }
 
+  /// As ``decimal(_:)``, and of what is less than 1 three digits that say something: `0.00412`.
+  static func figure(_ value: Double) -> String {
+    guard value.magnitude < 1, value.magnitude >= 1e-9 else { return decimal(value) }
+    var digits = 2
+    var scaled = value.magnitude * 100
+    while scaled < 100 {
+      scaled *= 10
+      digits += 1
+    }
+    var text = String(UInt64(scaled.rounded()))
+    text = String(repeating: "0", count: max(0, digits - text.count)) + text
+    guard text.count == digits else { return decimal(value) }
+    while text.last == "0" { text.removeLast() }
+    return (value < 0 ? "-0." : "0.") + text
+  }
+
   /// `0.94 %`; what is more than nothing never reads as 0.
   static func percent(_ rate: Double) -> String {
     if rate > 0, rate < 0.000_05 { return "under 0.01 %" }

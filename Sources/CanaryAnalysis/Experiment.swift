@@ -189,13 +189,26 @@ extension ExperimentResult: CustomStringConvertible {
     }
   }
 
+  /// In a sentence, with what decided it.
+  public var explanation: String {
+    guard case .winner(let name) = state, let first = rows.first else { return description }
+    let other = rows.first {
+      $0.goal == first.goal && $0.lift != nil && (name == first.arm || $0.arm == name)
+    }
+    guard let other, let lift = other.lift else { return description }
+    return
+      "\(description): \(other.goal) of \(other.arm) is \(AnalysisText.figure(other.mean)) per "
+      + "unit and of \(first.arm) \(AnalysisText.figure(first.mean)), \(Self.signed(lift.value)) "
+      + "(\(Self.signed(lift.lower)) to \(Self.signed(lift.upper)))"
+  }
+
   /// One line for each arm and goal: `new  signups  0.13 per unit  +12.5 % (+3.1 % to +21.9 %)`.
   public var lines: [String] {
     rows.map { row in
       let lift = row.lift.map {
         "  \(Self.signed($0.value)) (\(Self.signed($0.lower)) to \(Self.signed($0.upper)))"
       }
-      return "\(row.arm)  \(row.goal)  \(AnalysisText.decimal(row.mean)) per unit"
+      return "\(row.arm)  \(row.goal)  \(AnalysisText.figure(row.mean)) per unit"
         + "  \(AnalysisText.count(row.units)) units" + (lift ?? "")
     }
   }

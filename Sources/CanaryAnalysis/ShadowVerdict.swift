@@ -49,15 +49,6 @@ public struct ShadowVerdict: Hashable, Sendable {
     case notEnoughEvidence = "not-enough-evidence"
   }
 
-  /// Differences of the same kind.
-  public struct Group: Hashable, Codable, Sendable {
-    /// With numbers taken out: `GET /orders/{n}`.
-    public var request: String
-    public var what: String
-    /// Among the examples that were kept, not among all.
-    public var examples: Int
-  }
-
   public static let groupLimit = 10
 
   public var answer: Answer
@@ -68,7 +59,7 @@ public struct ShadowVerdict: Hashable, Sendable {
   public var upper: Double
   public var tolerated: Double
   /// The most frequent first; at most ``groupLimit``.
-  public var groups: [Group]
+  public var groups: [MirrorGroup]
 
   /// A copy without an answer counts as one that differs.
   public init(_ report: MirrorReport, tolerated: Double = 0.001, alpha: Double = 0.05) {
@@ -76,51 +67,12 @@ public struct ShadowVerdict: Hashable, Sendable {
     compared = failed
     differing = failed >= report.equal ? failed - report.equal : 0
     self.tolerated = tolerated
-    groups = Self.groups(report.examples)
+    groups = Array((report.groups ?? []).prefix(Self.groupLimit))
     let plausible = report.equal <= report.compared && failed < .max
     let bounds =
       plausible ? ProportionInterval.bounds(of: differing, in: failed, alpha: alpha) : (0, 1)
     (lower, upper) = bounds
     answer = lower > tolerated ? .bad : upper <= tolerated ? .good : .notEnoughEvidence
-  }
-
-  private static func groups(_ examples: [MirrorDifference]) -> [Group] {
-    var groups: [Group] = []
-    for example in examples {
-      let request = "\(example.method) \(withoutNumbers(example.path))"
-      let what = withoutNumbers(example.what)
-      if let index = groups.firstIndex(where: { $0.request == request && $0.what == what }) {
-        groups[index].examples += 1
-      } else {
-        groups.append(Group(request: request, what: what, examples: 1))
-      }
-    }
-    // Stable, so that what came first stays first among equals.
-    let ordered = groups.enumerated().sorted {
-      ($1.element.examples, $0.offset) < ($0.element.examples, $1.offset)
-    }
-    return ordered.prefix(groupLimit).map(\.element)
-  }
-
-  /// Runs of digits become `{n}`, except three digits that stand alone: those are statuses.
-  private static func withoutNumbers(_ text: String) -> String {
-    var result = ""
-    var digits = ""
-    func flush() {
-      guard !digits.isEmpty else { return }
-      result += digits.count == 3 && result.last == " " ? digits : "{n}"
-      digits = ""
-    }
-    for character in text.prefix(400) {
-      if character.isASCII, character.isNumber {
-        digits.append(character)
-      } else {
-        flush()
-        result.append(character)
-      }
-    }
-    flush()
-    return result
   }
 }
 
@@ -135,8 +87,17 @@ extension ShadowVerdict: CustomStringConvertible {
       + AnalysisText.percent(tolerated)
     switch answer {
     case .good: return seen
-    case .bad: return seen + ", so it is worse"
+    case .bad: return seen + ", so it is worse" + worst
     case .notEnoughEvidence: return seen + ", so there is not enough evidence yet"
     }
+  }
+
+  /// `: 1,203 times GET /orders/{n} (status: 200 there, 500 here)`
+  private var worst: String {
+    let named = groups.prefix(3).map { group in
+      let times = group.count == 1 ? "once" : "\(AnalysisText.count(group.count)) times"
+      return "\(times) \(group.request) (\(group.what))"
+    }
+    return named.isEmpty ? "" : ": " + named.joined(separator: ", ")
   }
 }

@@ -116,13 +116,14 @@ struct Segue: ParsableCommand {
         subcommands: [
           DeployCommand.self, PromoteCommand.self, PauseCommand.self, ResumeCommand.self,
           AbortCommand.self, RollbackCommand.self, DownCommand.self, ApproveCommand.self,
-          FreezeCommand.self,
+          FreezeCommand.self, GoalCommand.self,
         ]),
       CommandGroup(
         name: "Look",
         subcommands: [
           StatusCommand.self, WatchCommand.self, LogsCommand.self, HistoryCommand.self,
-          ReceiptCommand.self, ExplainCommand.self, GateCommand.self, TestsCommand.self,
+          ReceiptCommand.self, ExplainCommand.self, ExperimentCommand.self, GateCommand.self,
+          TestsCommand.self,
           CalendarCommand.self, AdviseCommand.self, SchemaCommand.self, SimulateCommand.self,
         ]),
       CommandGroup(

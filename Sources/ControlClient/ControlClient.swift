@@ -134,6 +134,16 @@ public struct ControlClient: ControlAPI {
     try await get(ControlWire.Path.gates, ["subject": subject])
   }
 
+  public func experiment(_ request: ExperimentRequest) async throws -> ExperimentReply {
+    try await get(
+      ControlWire.Path.experiment,
+      ["service": request.service?.rawValue, "environment": request.environment?.rawValue])
+  }
+
+  public func reach(_ request: GoalRequest) async throws -> GoalReply {
+    try await post(request, to: ControlWire.Path.goal)
+  }
+
   public func tests(_ request: TestsRequest) async throws -> [TestStanding] {
     try await get(
       ControlWire.Path.tests,

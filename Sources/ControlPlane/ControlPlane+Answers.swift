@@ -209,6 +209,8 @@ extension ControlPlane {
       let phase = status(of: rollout, state).phase
       var standing = Standing(question, .wait, "\(rollout.id) is in progress: \(phase).")
       standing.isUnderWay = true
+      standing.answer.evidence =
+        Trial(rollout)?.evidence(on: reports[key], at: world.time.now()) ?? []
       return standing
     }
     if state.live?.id == release.id { return liveStanding(question, state) }

@@ -49,8 +49,8 @@ extension ControlPlane {
       if isNew, let judge = watch.judge, let rollout = state.rollout {
         await announce(judge, rollout, key, watch.memory)
       }
-      if let verdict, let rollout = state.rollout, let judge = watch.judge,
-        let word = Self.word(verdict, judge)
+      if let rollout = state.rollout,
+        let word = Self.word(verdict, watch.judge, report, rollout, state, at: now)
       {
         await tell(word, rollout, controller)
       }
@@ -101,7 +101,18 @@ extension ControlPlane {
       commit: rollout.to.commit, at: world.time.now())
   }
 
-  /// What the engine is told, if there is something to tell.
+  /// What the engine is told, if there is something to tell. Where something else than errors decides,
+  /// they can only object.
+  private static func word(
+    _ verdict: CanaryVerdict?, _ judge: LiveJudge?, _ report: ServiceReport?, _ rollout: Rollout,
+    _ state: ServiceState, at now: Instant
+  ) -> Verdict? {
+    let word = verdict.flatMap { verdict in judge.flatMap { Self.word(verdict, $0) } }
+    guard let trial = Trial(rollout) else { return word }
+    if case .bad? = word { return word }
+    return trial.verdict(on: report, of: rollout, state, at: now)
+  }
+
   private static func word(_ verdict: CanaryVerdict, _ judge: LiveJudge) -> Verdict? {
     if let broken = judge.brokenBound { return .bad(broken) }
     if let (answer, sentence) = judge.scoring {

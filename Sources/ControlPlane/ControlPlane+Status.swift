@@ -61,7 +61,9 @@ extension ControlPlane {
       stages: rollout.stages.count, startedAt: rollout.startedAt, kind: rollout.kind.rawValue,
       startedBy: rollout.requestedBy, stageName: rollout.current.name,
       weight: share ?? Permille.none,
-      wait: wait, reason: reason, judgement: judge?.verdict.map { "\($0)" })
+      wait: wait, reason: reason,
+      judgement: Trial(rollout)?.sentence(on: reports[state.key], at: world.time.now())
+        ?? judge?.verdict.map { "\($0)" })
   }
 
   private static func waiting(_ rollout: Rollout, _ state: ServiceState) -> WaitStatus {

@@ -137,6 +137,35 @@ extension RolloutAccount {
     return max(end.at + migrate.contractAfter, keptWarm?.until ?? end.at)
   }
 
+  // MARK: Users
+
+  func line(
+    of experiment: LiveExperiment, _ report: ExperimentReport?, at now: Instant
+  ) -> ExperimentLine {
+    let line = experiment.line(of: report, at: now)
+    return experiment.line(of: report, at: now, end: experimentEnd(hasWinner: line.winner != nil))
+  }
+
+  /// The last that happened to the hold says what ended the experiment.
+  private func experimentEnd(hasWinner: Bool) -> ExperimentLine.End? {
+    var until: Instant?
+    var end: ExperimentLine.End?
+    for record in events {
+      switch record.event {
+      case .holdBegan(let limit, _): until = limit
+      case .holdEnded(.judgedGood): return .verdict
+      case .holdEnded(.promoted), .promotedToTheEnd: return .person
+      case .holdEnded(.elapsed), .holdEnded(.insufficient): return .date
+      case .wayBackBegan(.abort, _, _, _): return .person
+      case .wayBackBegan(.failure, _, _, _):
+        let isOver = until.map { record.at >= $0 } ?? false
+        end = isOver ? .date : hasWinner ? .verdict : nil
+      default: continue
+      }
+    }
+    return end
+  }
+
   // MARK: Instances
 
   var cut: Int {

@@ -65,6 +65,10 @@ struct RolloutAccount {
     receipt.migrations = migrations
     receipt.held = Self.held(before?.held, after?.held)
     receipt.mirror = Self.mirror(of: start.to.id, before?.mirrored, mirrored)
+    receipt.copies = Trial.line(of: receipt.mirror, for: start.to.spec.strategy)
+    receipt.experiment = LiveExperiment(start.id, from: start.from, to: start.to).flatMap {
+      start.kind == .deploy ? line(of: $0, after?.experiment, at: end.at) : nil
+    }
     let price = record.release?.spec.cost
     receipt.cost = price.map { Receipt.CostLine($0, for: receipt.extraInstanceTime) }
     receipt.warm = warm(price)

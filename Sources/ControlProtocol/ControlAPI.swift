@@ -27,6 +27,10 @@ public protocol ControlAPI: Sendable {
   func explain(_ subject: String?) async throws -> Explanation
   /// What the gates said of a commit (id, short id, or `nil` for the newest one that was judged).
   func gates(_ subject: String?) async throws -> GateReply
+  /// What users do, where it decides between two releases.
+  func experiment(_ request: ExperimentRequest) async throws -> ExperimentReply
+  /// Counts a goal that a user has reached.
+  func reach(_ request: GoalRequest) async throws -> GoalReply
   /// Tests of the project, by what is asked.
   func tests(_ request: TestsRequest) async throws -> [TestStanding]
   /// What became of the durations of the project's tests.

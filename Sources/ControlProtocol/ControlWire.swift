@@ -18,6 +18,8 @@ public enum ControlWire {
     public static let receipt = "/v1/receipt"
     public static let explain = "/v1/explain"
     public static let gates = "/v1/gates"
+    public static let experiment = "/v1/experiment"
+    public static let goal = "/v1/goal"
     public static let tests = "/v1/tests"
     public static let testDurations = "/v1/test-durations"
     public static let testTimes = "/v1/test-times"

@@ -77,8 +77,12 @@ public struct Receipt: Hashable, Codable, Sendable {
   public var contractDue: Instant?
   /// What copies of requests have shown; `nil`: none was copied.
   public var mirror: MirrorReport?
+  /// What they say of the release; `nil`: none was copied.
+  public var copies: CopiesLine?
   /// What live traffic said of the release; `nil`: nothing was judged.
   public var judgement: JudgementLine?
+  /// What users did; `nil`: it was no experiment.
+  public var experiment: ExperimentLine?
   /// Why no request of the service could be counted, in one sentence; `nil`: they were.
   public var uncounted: String?
   /// SHA-256 of the receipt before, in hexadecimal; 64 zeros for the first.

@@ -48,6 +48,14 @@ struct ControlRouter: Sendable {
     router.get(RouterPath(ControlWire.Path.gates)) { request, _ in
       try Self.json(try await api.gates(Query(request).text("subject")))
     }
+    router.get(RouterPath(ControlWire.Path.experiment)) { request, _ in
+      let query = Query(request)
+      return try Self.json(
+        try await api.experiment(
+          ExperimentRequest(
+            service: query.text("service").map { ServiceName($0) },
+            environment: query.text("environment").map { EnvironmentName($0) })))
+    }
     router.get(RouterPath(ControlWire.Path.tests)) { request, _ in
       let query = Query(request)
       let name = query.text("question") ?? ""
@@ -100,6 +108,9 @@ struct ControlRouter: Sendable {
     }
     router.post(RouterPath(ControlWire.Path.promoteRelease)) { request, _ in
       try Self.json(try await api.promoteRelease(try await body(of: request)))
+    }
+    router.post(RouterPath(ControlWire.Path.goal)) { request, _ in
+      try Self.json(try await api.reach(try await body(of: request)))
     }
     router.post(RouterPath(ControlWire.Path.pushed)) { request, _ in
       try Self.json(try await api.pushed(try await body(of: request)))

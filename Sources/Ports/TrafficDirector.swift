@@ -14,4 +14,16 @@ public protocol TrafficDirector: Sendable {
 
   /// What every service's requests have done so far, and what is in flight now.
   func report() async throws(PortError) -> [ServiceReport]
+
+  /// Counts a goal of the experiment under way that somebody says a user has reached.
+  func credit(_ reached: ReachedGoal) async throws(PortError) -> ReachedGoal.Fate
+}
+
+extension TrafficDirector {
+  /// A router that counts nobody's goals.
+  public func credit(_ reached: ReachedGoal) async throws(PortError) -> ReachedGoal.Fate {
+    throw PortError(
+      "This router does not count goals", fault: .user, retry: .never,
+      nextStep: "Experiments need Segue's own proxy")
+  }
 }

@@ -17,6 +17,7 @@ extension ClientConnection {
   /// - Returns: whether its body is wanted; `false` when the exchange is over or became a tunnel.
   func beginResponse(_ parser: ResponseParser, head: ByteBuffer, framing: BodyFraming) -> Bool {
     responseStatus = parser.status
+    if let tap = service?.tap { tap.note(self, parser, head: head) }
     if parser.status == 101 {
       beginTunnel(parser, head: head)
       return false

@@ -101,6 +101,11 @@ final class ControlHandler: ChannelInboundHandler {
       }
       return keeper.remove(key, generation: generation).map { ControlReply() }
     case .report: return keeper.report().map { ControlReply(reports: $0) }
+    case .credit:
+      guard let reached = request.reached else {
+        return loop.makeFailedFuture(Self.malformed("no goal"))
+      }
+      return keeper.credit(reached).map { ControlReply(fate: $0) }
     case .ping: return server.status().map { ControlReply(status: $0) }
     case .shutdown:
       server.beginShutdown(within: request.deadline)

@@ -12,7 +12,7 @@ enum ControlWire {
 
 struct ControlRequest: Codable, Sendable {
   enum Verb: String, Codable, Sendable {
-    case apply, remove, report, ping, shutdown
+    case apply, remove, report, ping, shutdown, credit
   }
 
   var version = ControlWire.version
@@ -21,6 +21,7 @@ struct ControlRequest: Codable, Sendable {
   var key: ServiceKey?
   var generation: Generation?
   var deadline: Milliseconds?
+  var reached: ReachedGoal?
 }
 
 struct ControlReply: Codable, Sendable {
@@ -28,6 +29,7 @@ struct ControlReply: Codable, Sendable {
   var error: WireError?
   var reports: [ServiceReport]?
   var status: ProxyStatus?
+  var fate: ReachedGoal.Fate?
 }
 
 /// A `PortError` as it travels.

@@ -45,6 +45,8 @@ final class ServiceLane {
   private(set) var holdLimit: UInt64?
   /// One version, nothing beside it and nobody waiting: a request need not be looked at any closer.
   private(set) var isPlain = false
+  /// Where it is noted who was answered in an experiment; `nil`: there is none.
+  private(set) var tap: ExperimentTap?
   /// Kept when the mirror leaves, for whoever asks later.
   private var mirrored: MirrorTally?
   private var split: StickySplit
@@ -96,6 +98,7 @@ final class ServiceLane {
     split = StickySplit(table.versions.map { ($0.release, $0.weight) }, service: key)
     sticky = StickySource(table.route.sticky)
     holdLimit = table.holdLimit.map { ProxyLimits.nanoseconds($0) }
+    adoptExperiment(table.experiment)
     let kept = instances
     for instance in before where !kept.contains(where: { $0 === instance }) {
       leave(instance)
@@ -139,8 +142,19 @@ final class ServiceLane {
     }
   }
 
+  private func adoptExperiment(_ target: ExperimentTarget?) {
+    if let tap, tap.book.target == target { return }
+    tap?.flush()
+    tap = target.map { target in
+      ExperimentTap(
+        worker.books.book(of: key, target), books: worker.books, control: tally(of: target.control),
+        variant: tally(of: target.variant))
+    }
+  }
+
   /// The service is gone: everything leaves.
   func retire() {
+    adoptExperiment(nil)
     for instance in instances { leave(instance) }
     versions = []
     side = nil
@@ -178,6 +192,7 @@ final class ServiceLane {
   func sweep(now: UInt64) {
     for lane in versions { Self.sweep(lane, now: now) }
     if let side { Self.sweep(side.lane, now: now) }
+    tap?.flush()
     sweepHeld(now: now)
   }
 

@@ -6,6 +6,7 @@ import TrafficRouting
 final class MirrorTally {
   let release: ReleaseID
   private var counts: MirrorReport
+  private var groups = DifferenceGroups()
   private var hasCounted = false
 
   init(release: ReleaseID) {
@@ -14,16 +15,22 @@ final class MirrorTally {
   }
 
   /// `nil`: nothing was ever copied.
-  var report: MirrorReport? { hasCounted ? counts : nil }
+  var report: MirrorReport? {
+    guard hasCounted else { return nil }
+    var report = counts
+    if !groups.groups.isEmpty { report.groups = groups.sorted }
+    return report
+  }
 
   func noteSkipped() {
     hasCounted = true
     counts.skipped += 1
   }
 
-  func noteFailed() {
+  func noteFailed(method: String, path: String) {
     hasCounted = true
     counts.failed += 1
+    groups.add("\(method) \(MirrorLabel.pattern(path))", "no answer")
   }
 
   func note(_ comparison: AnswerComparison, method: String, path: String) {
@@ -36,6 +43,9 @@ final class MirrorTally {
     if comparison.status != nil { counts.status += 1 }
     if comparison.headers != nil { counts.headers += 1 }
     if comparison.body != nil { counts.body += 1 }
+    if let kind = comparison.kind {
+      groups.add("\(method) \(MirrorLabel.pattern(path))", kind)
+    }
     if counts.examples.count >= MirrorReport.exampleLimit { counts.examples.removeFirst() }
     counts.examples.append(
       MirrorDifference(method: method, path: path, what: comparison.sentence))
@@ -234,7 +244,9 @@ final class MirroredRequest {
   private func advance() {
     guard !isOver else { return }
     switch (primary.state, shadow.state) {
-    case (_, .lost): end { $0.noteFailed() }
+    case (_, .lost):
+      let (method, path) = labels
+      end { $0.noteFailed(method: method, path: path) }
     case (.tooLarge, _), (_, .tooLarge): end { $0.noteSkipped() }
     case (.open, _), (_, .open): break
     case (.lost, .whole): end { $0.noteSkipped() }
@@ -260,14 +272,18 @@ final class MirroredRequest {
   }
 
   func compared(_ comparison: AnswerComparison) {
+    let (method, path) = labels
+    lane.tally.note(comparison, method: method, path: path)
+    worker.forgetCopy(id)
+  }
+
+  /// The method and the path, as they are shown.
+  private var labels: (method: String, path: String) {
     let octets = head.readableBytesView
     func part(_ range: Range<Int>) -> ByteBufferView {
       octets[octets.startIndex + range.lowerBound..<octets.startIndex + range.upperBound]
     }
-    lane.tally.note(
-      comparison, method: MirrorLabel.method(part(methodRange)),
-      path: MirrorLabel.path(part(path)))
-    worker.forgetCopy(id)
+    return (MirrorLabel.method(part(methodRange)), MirrorLabel.path(part(path)))
   }
 
   private func leaveInstance() {

@@ -41,6 +41,13 @@ public final class ProxyDirector: TrafficDirector {
     return reports
   }
 
+  public func credit(_ reached: ReachedGoal) async throws(PortError) -> ReachedGoal.Fate {
+    guard let fate = try await call(ControlRequest(verb: .credit, reached: reached)).fate else {
+      throw Self.malformed("no answer to what became of a goal")
+    }
+    return fate
+  }
+
   /// Whether the proxy is there, and what it serves.
   public func ping() async throws(PortError) -> ProxyStatus {
     guard let status = try await call(ControlRequest(verb: .ping)).status else {

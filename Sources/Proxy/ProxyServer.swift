@@ -17,6 +17,7 @@ public final class ProxyServer: Sendable {
   private let controlGroup: MultiThreadedEventLoopGroup
   let workers: [Worker]
   private let keeper: TableKeeper
+  private let books: ExperimentBooks
   /// Its lane of the same number is each worker's.
   let accessLog: AccessLog?
   /// One thread's worth, so that comparing never takes all cores from serving.
@@ -55,18 +56,20 @@ public final class ProxyServer: Sendable {
     controlGroup = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let share = max(DescriptorLimit.raise(wanting: configuration.limits.connections) / threads, 1)
     let comparer = comparer
+    let books = ExperimentBooks(directory: configuration.stateDirectory, logger: logger)
+    self.books = books
     let pages = try configuration.errorPages.map { try ErrorPages(directory: $0) } ?? ErrorPages()
     workers = (0..<threads).map { [accessLog] index in
       Worker(
         limits: configuration.limits, connectionLimit: share, loops: threads,
-        seed: UInt64.random(in: .min ... .max), comparer: comparer,
+        seed: UInt64.random(in: .min ... .max), comparer: comparer, books: books,
         manners: Worker.Manners(
           naming: configuration.naming, accessLane: accessLog?.lanes[index], errorPages: pages,
           challenges: configuration.certificateFolder.map { ChallengeFolder(certificates: $0) }))
     }
     let controlLoop = controlGroup.next()
     keeper = TableKeeper(
-      loop: controlLoop, workers: workers,
+      loop: controlLoop, workers: workers, books: books,
       file: StateFile(directory: configuration.stateDirectory), logger: logger)
     state = Mutex(State(controlPath: configuration.controlSocket))
   }
@@ -189,7 +192,10 @@ public final class ProxyServer: Sendable {
           state.withLock { [$0.listener, $0.secureListener].filter { $0 >= 0 } }
         },
         tickets: { [self] in state.withLock { $0.certificates?.tickets.serialized } },
-        freeze: { isFrozen in loop.execute { keeper.isFrozen = isFrozen } },
+        freeze: { [books] isFrozen in
+          loop.execute { keeper.isFrozen = isFrozen }
+          books.freeze(isFrozen)
+        },
         yield: { [self] () throws(HandoverFailure) in try yieldControl() }))
     state.withLock { $0.desk = desk }
   }
@@ -358,7 +364,9 @@ public final class ProxyServer: Sendable {
       if !isHeard { promise.succeed() }
       return promise.futureResult
     }
-    EventLoopFuture.andAllComplete(empty, on: loop).flatMap { [self] in leaveTestament() }
+    EventLoopFuture.andAllComplete(empty, on: loop)
+      .flatMap { [keeper] in keeper.saveExperiments() }
+      .flatMap { [self] in leaveTestament() }
       .whenComplete { [self] _ in
         begun.control?.close(promise: nil)
         state.withLock { $0.metrics }?.close()

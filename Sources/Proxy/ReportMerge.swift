@@ -1,4 +1,5 @@
 import SegueModel
+import TrafficRouting
 
 /// One report per service out of those of the event loops.
 enum ReportMerge {
@@ -77,6 +78,9 @@ enum ReportMerge {
     sum.body += part.body
     sum.failed += part.failed
     sum.skipped += part.skipped
+    if sum.groups != nil || part.groups != nil {
+      sum.groups = DifferenceGroups.merged(sum.groups ?? [], part.groups ?? [])
+    }
     // Nobody knows which loop's are later, so each keeps its half, and what the other leaves over.
     let half = MirrorReport.exampleLimit / 2
     let room = MirrorReport.exampleLimit

@@ -12,6 +12,7 @@ import TrafficRouting
 final class TableKeeper: @unchecked Sendable {
   private let loop: any EventLoop
   private let workers: [Worker]
+  private let books: ExperimentBooks
   private let file: StateFile
   private let logger: Logger
   private var tables = TableSet.empty
@@ -23,7 +24,11 @@ final class TableKeeper: @unchecked Sendable {
   /// The proxies we took over from that may still have something in flight, or had.
   private var ancestors: [Ancestor] = []
 
-  init(loop: any EventLoop, workers: [Worker], file: StateFile, logger: Logger) {
+  init(
+    loop: any EventLoop, workers: [Worker], books: ExperimentBooks, file: StateFile,
+    logger: Logger
+  ) {
+    self.books = books
     self.loop = loop
     self.workers = workers
     self.file = file
@@ -56,6 +61,7 @@ final class TableKeeper: @unchecked Sendable {
       tables = .empty
       isLost = true
     }
+    books.restore(tables.tables)
     return switchWorkers()
   }
 
@@ -149,11 +155,42 @@ final class TableKeeper: @unchecked Sendable {
 
   /// What every event loop counted, added up.
   func report() -> EventLoopFuture<[ServiceReport]> {
-    let parts = workers.map { worker in worker.perform(answerOn: loop) { $0.report } }
+    let (loop, books) = (loop, books)
+    let parts = workers.map { worker in
+      worker.perform(answerOn: loop) { worker in
+        worker.flushTaps()
+        return worker.report
+      }
+    }
     let inherited = ancestors.map { $0.report(on: loop) }
     return EventLoopFuture.whenAllSucceed(parts, on: loop)
+      .flatMap { parts in books.settle(on: loop).map { parts } }
       .and(EventLoopFuture.whenAllSucceed(inherited, on: loop))
-      .map { ReportMerge.merge($0, inherited: $1) }
+      .map { parts, inherited in
+        ReportMerge.merge(parts, inherited: inherited).map { report in
+          var report = report
+          report.experiment = books.report(of: report.key) ?? report.experiment
+          return report
+        }
+      }
+  }
+
+  /// Counts a goal that somebody says a user has reached.
+  func credit(_ reached: ReachedGoal) -> EventLoopFuture<ReachedGoal.Fate> {
+    let (loop, books) = (loop, books)
+    // What the user did a moment ago must be known first.
+    return flushTaps().flatMap { books.credit(reached, on: loop) }
+  }
+
+  /// Writes down what was counted of experiments.
+  func saveExperiments() -> EventLoopFuture<Void> {
+    let (loop, books) = (loop, books)
+    return flushTaps().flatMap { books.saveAll(on: loop) }
+  }
+
+  private func flushTaps() -> EventLoopFuture<Void> {
+    let flushed = workers.map { worker in worker.perform(answerOn: loop) { $0.flushTaps() } }
+    return EventLoopFuture.andAllComplete(flushed, on: loop)
   }
 
   /// What each event loop knows of itself, in their order.

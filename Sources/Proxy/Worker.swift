@@ -50,6 +50,7 @@ final class Worker: @unchecked Sendable {
   var lastCopy: UInt64 = 0
   /// Where answers are compared.
   let comparer: DispatchQueue
+  let books: ExperimentBooks
   /// The tables on disk were damaged and nobody has brought new ones: no route is then not the
   /// client's mistake.
   var lostTables = false
@@ -117,10 +118,12 @@ final class Worker: @unchecked Sendable {
   /// - Parameters:
   ///   - loops: how many workers there are.
   ///   - comparer: where answers to copied requests are compared.
+  ///   - books: where users of experiments are counted.
   init(
     limits: ProxyLimits, connectionLimit: Int, loops: Int, seed: UInt64, comparer: DispatchQueue,
-    manners: Manners
+    books: ExperimentBooks, manners: Manners
   ) {
+    self.books = books
     naming = manners.naming
     accessLane = manners.accessLane
     errorPages = manners.errorPages
@@ -242,6 +245,11 @@ final class Worker: @unchecked Sendable {
   func service(at index: Int) -> (lane: ServiceLane, isPreview: Bool) {
     index < services.count
       ? (services[index], false) : (previews[index - services.count], true)
+  }
+
+  /// Hands over what was noted of experiments.
+  func flushTaps() {
+    for service in services { service.tap?.flush() }
   }
 
   /// Services without a table are told of until their last request is done.

@@ -130,6 +130,16 @@ public enum Evidence {
     return log(1 / beta) / (errorRate * drift)
   }
 
+  /// Copies whose answers are all the same until fewer than the tolerated part can differ: the least n
+  /// with `(n + 1) (1 - tolerated)^n <= beta`.
+  public static func copiesUntilGood(tolerated: Double) -> Double {
+    guard tolerated > 0, tolerated < 1 else { return .infinity }
+    var copies = 1.0
+    // The logarithm of n hardly moves: a few steps are exact to less than a copy.
+    for _ in 0..<20 { copies = (log(copies + 1) - log(beta)) / -log(1 - tolerated) }
+    return copies
+  }
+
   static func isJudged(_ strategy: StrategySpec) -> Bool {
     strategy.holds.contains { if case .verdict = $0 { true } else { false } }
   }

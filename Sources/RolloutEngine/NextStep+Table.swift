@@ -32,6 +32,7 @@ extension ServiceState {
     guard let proposed = table.proposed else { return desiredVersions.isEmpty }
     guard servedRoute != nil else { return proposed.versions.isEmpty && proposed.side == nil }
     if proposed.holdLimit != split.holdLimit || proposed.route != route { return isEmptyAndWas }
+    guard proposed.experiment == experiment(of: proposed.versions) else { return false }
     guard isSideCurrent(proposed.side) else { return false }
     var index = 0
     for side in split.sides {
@@ -81,10 +82,20 @@ extension ServiceState {
   /// What the split means for the instances that are ready now; `nil` for what never had a route.
   var desiredTable: ServiceTable? {
     guard let route else { return nil }
+    let versions = desiredVersions
     return ServiceTable(
       key: key, generation: (table.proposed?.generation ?? .zero).next, route: route,
-      versions: desiredVersions, side: desiredSide, holdLimit: split.holdLimit,
-      tunnelDrain: tunnelDrain)
+      versions: versions, side: desiredSide, holdLimit: split.holdLimit,
+      tunnelDrain: tunnelDrain, experiment: experiment(of: versions))
+  }
+
+  /// Only while both releases have their share is there anything to compare.
+  private func experiment(of versions: [VersionTarget]) -> ExperimentTarget? {
+    guard let rollout, !rollout.isGoingBack, let from = rollout.from, versions.count == 2,
+      case .ab(let spec) = rollout.to.spec.strategy, let goals = spec.goals, !goals.isEmpty
+    else { return nil }
+    return ExperimentTarget(
+      rollout: rollout.id, control: from.id, variant: rollout.to.id, goals: goals)
   }
 
   /// Both ways, there and back, are as patient as the more patient of the two releases.

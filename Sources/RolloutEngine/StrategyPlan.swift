@@ -61,25 +61,41 @@ struct StrategyPlan {
       }
     }
     guard let hold = stage.hold else { return }
-    var span = Span(
-      seconds: length(of: hold, share: stage.weight.fraction), share: stage.weight.fraction,
-      running: stage.incoming + stage.outgoing, old: stage.outgoing, hold: hold)
-    if case .mirror(let mirror)? = stage.side { span.copied = mirror.share.fraction }
-    spans.append(span)
+    var copied = 0.0
+    if case .mirror(let mirror)? = stage.side { copied = mirror.share.fraction }
+    spans.append(
+      Span(
+        seconds: length(of: hold, share: stage.weight.fraction, copied: copied),
+        share: stage.weight.fraction, running: stage.incoming + stage.outgoing,
+        old: stage.outgoing, copied: copied, hold: hold))
   }
 
   /// How long a good release is held.
-  private func length(of hold: HoldSpec, share: Double) -> Double {
+  private func length(of hold: HoldSpec, share: Double, copied: Double) -> Double {
     switch hold {
     case .time(let span): return span.seconds
     case .promotion: return facts.notice.seconds
     case .verdict(let verdict):
-      let needed = Evidence.requestsUntilCleared(
-        ratio: facts.badRatio, share: share, errorRate: facts.errorRate)
-      let time = rate > 0 ? needed / (rate * share) : .infinity
+      let time = untilGood(share: share, copied: copied)
       guard time > verdict.maximum.seconds else { return max(time, verdict.minimum.seconds) }
       let isForPerson = verdict.onInsufficient == .hold
       return verdict.maximum.seconds + (isForPerson ? facts.notice.seconds : 0)
+    }
+  }
+
+  /// Until the judge has evidence enough, however long it may wait.
+  private func untilGood(share: Double, copied: Double) -> Double {
+    guard rate > 0 else { return .infinity }
+    switch strategy {
+    // Nobody knows what users will do.
+    case .ab(let spec) where spec.goals != nil: return .infinity
+    case .shadow(let spec):
+      let tolerated = (spec.tolerated ?? ShadowSpec.standardTolerance).fraction
+      return Evidence.copiesUntilGood(tolerated: tolerated) / (rate * copied)
+    case .ab, .canary, .blueGreen, .rolling, .recreate:
+      let needed = Evidence.requestsUntilCleared(
+        ratio: facts.badRatio, share: share, errorRate: facts.errorRate)
+      return needed / (rate * share)
     }
   }
 

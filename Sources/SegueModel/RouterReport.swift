@@ -50,13 +50,16 @@ public struct ServiceReport: Hashable, Codable, Sendable {
   /// How often an instance was left alone for a while because it failed again and again; `nil`: the
   /// router does not say.
   public var ejections: UInt64?
+  /// What was counted of the experiment that is under way, or was last; `nil`: none.
+  public var experiment: ExperimentReport?
 
   public init(
     key: ServiceKey, generation: Generation, versions: [VersionCounters],
     inFlight: [InstanceID: Int], unavailable: UInt64, held: HoldCounters? = nil,
     mirrored: MirrorReport? = nil, ejections: UInt64? = nil, lasting: [InstanceID: Int]? = nil,
-    answered: [InstanceID: AnswerCounters]? = nil
+    answered: [InstanceID: AnswerCounters]? = nil, experiment: ExperimentReport? = nil
   ) {
+    self.experiment = experiment
     self.answered = answered
     self.lasting = lasting
     self.key = key
@@ -120,14 +123,18 @@ public struct MirrorReport: Hashable, Codable, Sendable {
   public var skipped: UInt64
   /// The latest differences, oldest first; at most ``exampleLimit``.
   public var examples: [MirrorDifference]
+  /// Differences of the same kind with how many there were, the most frequent first; `nil`: they were
+  /// not grouped.
+  public var groups: [MirrorGroup]?
 
   public static let exampleLimit = 20
 
   public init(
     release: ReleaseID, compared: UInt64 = 0, equal: UInt64 = 0, status: UInt64 = 0,
     headers: UInt64 = 0, body: UInt64 = 0, failed: UInt64 = 0, skipped: UInt64 = 0,
-    examples: [MirrorDifference] = []
+    examples: [MirrorDifference] = [], groups: [MirrorGroup]? = nil
   ) {
+    self.groups = groups
     self.release = release
     self.compared = compared
     self.equal = equal
@@ -152,6 +159,29 @@ public struct MirrorDifference: Hashable, Codable, Sendable {
     self.method = method
     self.path = path
     self.what = what
+  }
+}
+
+/// Pairs of answers that differed in the same way.
+public struct MirrorGroup: Hashable, Codable, Sendable {
+  /// The method and the path, with numbers taken out: `GET /orders/{n}`.
+  public var request: String
+  /// `status: 200 there, 500 here`; `header content-type`; `body`; `no answer`
+  public var what: String
+  /// At least as many as there were.
+  public var count: UInt64
+
+  public init(request: String, what: String, count: UInt64) {
+    self.request = request
+    self.what = what
+    self.count = count
+  }
+}
+
+extension MirrorGroup: CustomStringConvertible {
+  /// `1203 times GET /orders/{n} (status: 200 there, 500 here)`
+  public var description: String {
+    "\(count == 1 ? "once" : "\(count) times") \(request) (\(what))"
   }
 }
 

@@ -13,11 +13,15 @@ public struct ServiceTable: Hashable, Codable, Sendable {
   /// How long the tunnels of an instance that leaves the table may last; `nil`: until somebody ends
   /// them.
   public var tunnelDrain: Milliseconds?
+  /// What is to be counted of the users of two versions; `nil`: nothing.
+  public var experiment: ExperimentTarget?
 
   public init(
     key: ServiceKey, generation: Generation, route: RouteSpec, versions: [VersionTarget],
-    side: SideTarget? = nil, holdLimit: Milliseconds? = nil, tunnelDrain: Milliseconds? = nil
+    side: SideTarget? = nil, holdLimit: Milliseconds? = nil, tunnelDrain: Milliseconds? = nil,
+    experiment: ExperimentTarget? = nil
   ) {
+    self.experiment = experiment
     self.tunnelDrain = tunnelDrain
     self.key = key
     self.generation = generation

@@ -157,6 +157,9 @@ public struct ABSpec: Hashable, Codable, Sendable {
   public var hold: HoldSpec
   /// How long the old set stays up after the end, for a rollback in one table swap.
   public var keepOld: Milliseconds
+  /// What is counted of the users of both; the first decides, the others can only object. `nil`: it
+  /// is no experiment.
+  public var goals: [GoalSpec]?
 
   public enum Audience: Hashable, Codable, Sendable {
     /// This share of the sticky units.
@@ -170,8 +173,9 @@ public struct ABSpec: Hashable, Codable, Sendable {
 
   public init(
     audience: Audience = .share(Permille(500)), hold: HoldSpec = .promotion(limit: standardLimit),
-    keepOld: Milliseconds = .zero
+    keepOld: Milliseconds = .zero, goals: [GoalSpec]? = nil
   ) {
+    self.goals = goals
     self.audience = audience
     self.hold = hold
     self.keepOld = keepOld
@@ -198,10 +202,17 @@ public enum RequestMatch: Hashable, Codable, Sendable {
 public struct ShadowSpec: Hashable, Codable, Sendable {
   public var mirror: MirrorSpec
   public var hold: HoldSpec
+  /// The part of the answers that may differ and the release is still good; `nil`:
+  /// ``standardTolerance``.
+  public var tolerated: Permille?
+
+  public static let standardTolerance = Permille(1)
+
   public init(
     mirror: MirrorSpec = MirrorSpec(),
-    hold: HoldSpec = .promotion(limit: CanarySpec.standardLimit)
+    hold: HoldSpec = .promotion(limit: CanarySpec.standardLimit), tolerated: Permille? = nil
   ) {
+    self.tolerated = tolerated
     self.mirror = mirror
     self.hold = hold
   }

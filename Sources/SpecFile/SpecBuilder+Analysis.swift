@@ -15,13 +15,15 @@ extension SpecBuilder {
     }
     let analysis = entry.map { self.analysis($0, of: owner) } ?? AnalysisSpec()
     draft.spec.analysis = analysis
-    let waits = draft.spec.strategy.holds.contains { if case .verdict = $0 { true } else { false } }
-    if waits, !analysis.judges, let strategy = fields["strategy"] {
+    if draft.spec.strategy.waitsForTraffic, !analysis.judges, let strategy = fields["strategy"] {
       error(
         at: strategy.keySpan, "\(owner) waits for a verdict, but `analysis` watches nothing",
         hint: "write `analysis: { watch: [errors] }`")
     }
-    draft.spec.strategy.waitForVerdicts(by: analysis.hold)
+    let isSaid = entry?.value.entries.contains { $0.key == "on-insufficient" } ?? false
+    draft.spec.strategy.waitForVerdicts(
+      by: analysis.hold, said: isSaid ? analysis.hold.onInsufficient : nil)
+    checkUsers(of: draft, fields["strategy"], owner: owner)
   }
 
   private mutating func analysis(_ entry: YAMLEntry, of owner: String) -> AnalysisSpec {
@@ -213,8 +215,22 @@ extension SpecBuilder {
 }
 
 extension StrategySpec {
+  /// A verdict is waited for that only what `analysis` watches can bring.
+  fileprivate var waitsForTraffic: Bool {
+    switch self {
+    case .rolling, .recreate, .shadow: return false
+    case .ab(let spec) where spec.goals != nil: return false
+    case .ab, .blueGreen, .canary:
+      return holds.contains { if case .verdict = $0 { true } else { false } }
+    }
+  }
+
   /// Every hold that waits for a verdict does so as `hold` says.
-  fileprivate mutating func waitForVerdicts(by hold: VerdictHold) {
+  ///
+  /// - Parameter said: what the file itself says of too little evidence; `nil`: nothing.
+  fileprivate mutating func waitForVerdicts(
+    by hold: VerdictHold, said: VerdictHold.OnInsufficient?
+  ) {
     func waiting(_ own: HoldSpec) -> HoldSpec {
       if case .verdict = own { .verdict(hold) } else { own }
     }
@@ -227,7 +243,13 @@ extension StrategySpec {
       for index in spec.steps.indices { spec.steps[index].hold = waiting(spec.steps[index].hold) }
       self = .canary(spec)
     case .ab(var spec):
-      spec.hold = waiting(spec.hold)
+      if spec.goals != nil, case .verdict(var own) = spec.hold {
+        own.minimum = min(hold.minimum, own.maximum)
+        own.onInsufficient = said ?? own.onInsufficient
+        spec.hold = .verdict(own)
+      } else {
+        spec.hold = waiting(spec.hold)
+      }
       self = .ab(spec)
     case .shadow(var spec):
       spec.hold = waiting(spec.hold)

@@ -144,7 +144,7 @@ extension SpecBuilder {
     guard let fields = section(entry, in: SpecKeys.preview, owner: owner) else { return nil }
     let limit = CanarySpec.standardLimit
     let hold = self.hold(
-      fields, standard: .promotion(limit: limit), limit: limit, isShared: false)
+      fields, standard: .promotion(limit: limit), limit: limit, isJudged: false)
     return fields["host"].flatMap { checked($0, TextRules.host) }
       .map { PreviewSpec(host: $0, hold: hold) }
   }
@@ -281,7 +281,18 @@ extension SpecBuilder {
     {
       ab.audience = .requests(.cookie(name: match.name, value: match.value))
     }
-    ab.hold = hold(fields, standard: ab.hold, limit: ABSpec.standardLimit)
+    if let goals = fields["goals"] {
+      let isRandom = if case .share = ab.audience { true } else { false }
+      ab.goals = self.goals(goals, of: owner, isRandom: isRandom)
+      if let hold = fields["hold"] {
+        warn(
+          at: hold.keySpan,
+          "after the `hold` everybody gets the new release of \(context.owner), whatever users did",
+          hint: "write `until: verdict` and `limit` instead")
+      }
+    }
+    ab.hold = hold(
+      fields, standard: ab.hold, limit: ABSpec.standardLimit, isExperiment: ab.goals != nil)
     if let keep = fields["keep-old"].flatMap({ duration($0, in: SpecLimits.keepOld) }) {
       ab.keepOld = keep
     }
@@ -315,8 +326,15 @@ extension SpecBuilder {
       var seen: Set<String> = []
       shadow.mirror.headers = named.map { $0.text.lowercased() }.filter { seen.insert($0).inserted }
     }
-    shadow.hold = hold(
-      fields, standard: shadow.hold, limit: CanarySpec.standardLimit, isShared: false)
+    shadow.tolerated = fields["tolerate"].flatMap { share($0, in: SpecLimits.part) }
+    shadow.hold = hold(fields, standard: shadow.hold, limit: CanarySpec.standardLimit)
+    if let tolerate = fields["tolerate"] {
+      if case .verdict = shadow.hold { return shadow }
+      warn(
+        at: tolerate.keySpan,
+        "`tolerate` of \(owner) is what a verdict goes by, and nothing waits for one",
+        hint: "write `until: verdict` beside it, or take it out")
+    }
     return shadow
   }
 
@@ -342,11 +360,13 @@ extension SpecBuilder {
   /// - Parameters:
   ///   - standard: When the file says nothing.
   ///   - limit: How long `until: promote` waits when the file does not say it.
-  ///   - isShared: Both releases have requests of the same kind, so that one can judge the other.
+  ///   - isJudged: There is something that a verdict could go by.
+  ///   - isExperiment: The verdict is what users do, and may take as long as people wait.
   private mutating func hold(
-    _ fields: Fields, standard: HoldSpec, limit: Milliseconds, isShared: Bool = true
+    _ fields: Fields, standard: HoldSpec, limit: Milliseconds, isJudged: Bool = true,
+    isExperiment: Bool = false
   ) -> HoldSpec {
-    let until = fields["until"].flatMap { word($0, among: isShared ? SpecKeys.ends : ["promote"]) }
+    let until = fields["until"].flatMap { word($0, among: isJudged ? SpecKeys.ends : ["promote"]) }
     let span = fields["hold"].flatMap { duration($0, in: SpecLimits.wait) }
     let ownLimit = fields["limit"].flatMap { duration($0, in: SpecLimits.wait) }
     if let hold = fields["hold"], let until = fields["until"] {
@@ -359,6 +379,9 @@ extension SpecBuilder {
       if case .promotion = standard, until == nil { fields["hold"] == nil } else {
         until == "promote"
       }
+    if isExperiment, until == "verdict" {
+      return .verdict(VerdictHold(maximum: ownLimit ?? limit, onInsufficient: .rollBack))
+    }
     if let entry = fields["limit"], !isPromoted, fields["until"] == nil || until == "verdict" {
       error(
         at: entry.keySpan,

@@ -350,8 +350,8 @@ extension SpecKeys {
     securityGate,
     notify, notifyWebhook, notifyEvents, notifyMail, policy, tracker, forge, service, listen, route,
     sticky, routeCertificate,
-    health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, requestHeader,
-    requestCookie, shadow, recreate, deadlines, analysis, score, metric, limits, migrate,
-    environment, change, approval, team, teamNotify, freeze, milestone,
+    health, warmUp, strategy, rolling, blueGreen, preview, canary, canaryStep, ab, goal,
+    requestHeader, requestCookie, shadow, recreate, deadlines, analysis, score, metric, limits,
+    migrate, environment, change, approval, team, teamNotify, freeze, milestone,
   ]
 }

@@ -20,8 +20,8 @@ extension SpecKeys {
       SpecKey(
         name: "ab", type: .section(ab), standard: "{}",
         summary: """
-          Keep two releases side by side, each with its own users, until somebody ends it. Not for \
-          a worker.
+          Keep two releases side by side, each with its own users, until somebody, or what the \
+          users do, ends it. Not for a worker.
           """,
         example: "{ share: 50% }", otherNames: ["a-b", "ab-test", "experiment"]),
       SpecKey(
@@ -75,7 +75,7 @@ extension SpecKeys {
         name: "host", type: .host, isRequired: true,
         summary: "A host that no service's `route` has. The path is the route's.",
         example: "preview.shop.example.com", otherNames: ["hostname", "domain"]),
-      hold(standard: nil, "until the switch"), until(standard: "promote", isShared: false),
+      hold(standard: nil, "until the switch"), until(standard: "promote", verdict: nil),
       limit(CanarySpec.standardLimit),
     ])
 
@@ -135,10 +135,65 @@ extension SpecKeys {
         name: "cookie", type: .section(requestCookie),
         summary: "Requests with this cookie, and nobody else.",
         example: "{ name: beta, value: \"1\" }"),
+      SpecKey(
+        name: "goals", type: .sectionsByName(goal, 1...GoalSpec.limit),
+        summary: """
+          Makes it an experiment: what is counted of the users of both releases, by name, up to \
+          \(GoalSpec.limit). The first decides, the others can only object. With `until: verdict` the \
+          new release takes over when it wins, and is taken back when it loses; at the `limit`, \
+          without a winner, happens what `on-insufficient` of `analysis` says, if it says something, \
+          and else it is taken back. Only with `share`.
+          """,
+        example: "{ checkout: { header: Segue-Goal }, signup: { path: /welcome } }"),
       hold(standard: nil, "until the new release takes over"), until(standard: "promote"),
       limit(ABSpec.standardLimit), keepOld(ABSpec().keepOld),
     ],
-    planned: ["goals", "variants", "unit"], misplaced: judging)
+    planned: ["variants"],
+    misplaced: judging + [
+      (
+        name: "unit",
+        hint: "users are told apart as `sticky` of the `route` says: `sticky: { cookie: user }`"
+      )
+    ])
+
+  private static let counted = GoalSpec(name: "g", source: .posted)
+
+  static let goal = SpecSection(
+    id: "goal", title: "One of `goals` of `ab`",
+    summary: """
+      One of `header`, `path` and `posted` says how Segue learns that a user has reached it.
+      """,
+    keys: [
+      SpecKey(
+        name: "header", type: .headerName,
+        summary: """
+          The instance says so in a field of its answer, which goes on to the user: \
+          `Segue-Goal: checkout`, with a value `Segue-Goal: checkout=12.50`, several divided by commas.
+          """,
+        example: "Segue-Goal"),
+      SpecKey(
+        name: "path", type: .urlPath,
+        summary: "A request for exactly this path, whatever its query, is answered 2xx or 3xx.",
+        example: "/welcome"),
+      SpecKey(
+        name: "posted", type: .boolean,
+        summary: """
+          `true`: somebody says so with `segue goal`, by what the user is known by: the value of the \
+          cookie or header field.
+          """,
+        example: "true"),
+      SpecKey(
+        name: "count", type: .word(GoalSpec.Count.allCases.map(\.rawValue)),
+        standard: counted.count.rawValue,
+        summary: """
+          `once`: a user has reached it or has not. `sum`: the values of each user add up, and a time \
+          without a value is worth 1.
+          """,
+        example: "sum"),
+      SpecKey(
+        name: "better", type: .word(MetricSpec.Direction.allCases.map(\.rawValue)),
+        standard: counted.better.rawValue, summary: "Which way is better.", example: "lower"),
+    ])
 
   static let requestHeader = SpecSection(
     id: "request-header", title: "`header` of `ab` and of a route",
@@ -192,10 +247,23 @@ extension SpecKeys {
         standard: "[" + mirror.headers.joined(separator: ", ") + "]",
         summary: "Header fields whose values must agree in the two answers.",
         example: "[content-type, location]"),
-      hold(standard: nil, "until the switch"), until(standard: "promote", isShared: false),
+      SpecKey(
+        name: "tolerate", type: .share(SpecLimits.part),
+        standard: ShareText.render(ShadowSpec.standardTolerance.value),
+        summary: """
+          `until: verdict`: the part of the answers that may differ. The release is good when fewer \
+          do, bad when more do, and is held until one of the two is beyond doubt.
+          """,
+        example: "0.5%", otherNames: ["tolerance"]),
+      hold(standard: nil, "until the switch"), until(standard: "promote", verdict: copiesVerdict),
       limit(CanarySpec.standardLimit),
     ],
     misplaced: judging)
+
+  private static let copiesVerdict = """
+    `verdict`: until enough answers were compared to say whether fewer differ than `tolerate` allows; \
+    `minimum`, `maximum` and `on-insufficient` of `analysis` of the service bound the wait.
+    """
 
   static let recreate = SpecSection(
     id: "recreate", title: "`recreate` of a strategy",
@@ -232,17 +300,19 @@ extension SpecKeys {
       otherNames: ["pause", "wait", "interval"])
   }
 
-  /// What may end a hold where the two releases have requests of the same kind.
+  /// What may end a hold that a verdict can end.
   static let ends = ["promote", "verdict"]
 
-  private static func until(standard: String?, isShared: Bool = true) -> SpecKey {
-    let verdict = """
-      `verdict`: until live traffic has judged the new release, as `analysis` of the service says.
-      """
-    return SpecKey(
-      name: "until", type: .word(isShared ? ends : ["promote"]), standard: standard,
+  private static let trafficVerdict = """
+    `verdict`: until live traffic has judged the new release, as `analysis` of the service says.
+    """
+
+  /// - Parameter verdict: what that is; `nil`: there can be none.
+  private static func until(standard: String?, verdict: String? = trafficVerdict) -> SpecKey {
+    SpecKey(
+      name: "until", type: .word(verdict == nil ? ["promote"] : ends), standard: standard,
       summary: "`promote`: until somebody promotes the rollout. "
-        + (isShared ? verdict + " " : "") + "Instead of `hold`.",
+        + (verdict.map { $0 + " " } ?? "") + "Instead of `hold`.",
       example: "promote")
   }
 

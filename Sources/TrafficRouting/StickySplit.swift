@@ -11,6 +11,8 @@ public import SegueModel
 public struct StickyUnit: Hashable, Sendable {
   let hash: UInt64
 
+  init(hash: UInt64) { self.hash = hash }
+
   public init(_ bytes: some Sequence<UInt8>) {
     var hash = Self.seed
     for byte in bytes { hash = Self.gather(byte, into: hash) }

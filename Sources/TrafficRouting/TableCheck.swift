@@ -19,6 +19,7 @@ enum TableCheck {
     }
     try checkVersions(table.versions)
     if let side = table.side { try checkSide(side, of: table) }
+    if let experiment = table.experiment { try checkExperiment(experiment) }
     if let limit = table.holdLimit, limit < .zero || limit > holdLimit {
       throw .unsound("requests cannot be held for \(limit.count) ms")
     }
@@ -76,6 +77,26 @@ enum TableCheck {
         throw .unsound("more than \(nameLimit) header fields are to be compared")
       }
       for name in mirror.headers { try checkName(name) }
+    }
+  }
+
+  private static func checkExperiment(_ experiment: ExperimentTarget) throws(TableRefusal) {
+    guard (1...GoalSpec.limit).contains(experiment.goals.count) else {
+      throw .unsound("an experiment has 1 to \(GoalSpec.limit) goals")
+    }
+    for goal in experiment.goals {
+      try checkName(goal.name)
+      switch goal.source {
+      case .header(let name): try checkName(name)
+      case .path(let path):
+        guard path.hasPrefix("/") else {
+          throw .unsound("the path of the goal \(goal.name) does not begin with /")
+        }
+      case .posted: break
+      }
+    }
+    guard Set(experiment.goals.map(\.name)).count == experiment.goals.count else {
+      throw .unsound("a goal is named twice")
     }
   }
 

@@ -104,6 +104,14 @@ struct ScriptedAPI: ControlAPI {
       Explanation(commit: Samples.commit, release: nil, verdict: "It is live.", answers: []))
   }
   func gates(_ subject: String?) async throws -> GateReply { try answer(Samples.gates) }
+  func experiment(_ request: ExperimentRequest) async throws -> ExperimentReply {
+    onRequest("\(request)")
+    return try answer(Samples.experiment)
+  }
+  func reach(_ request: GoalRequest) async throws -> GoalReply {
+    onRequest("\(request)")
+    return try answer(GoalReply(rollout: "R1", message: "counted"))
+  }
   func tests(_ request: TestsRequest) async throws -> [TestStanding] {
     try answer(Samples.tests)
   }

@@ -94,6 +94,27 @@ import Testing
     #expect(state.fate?.sequence == 3)
   }
 
+  @Test func experiments() throws {
+    let text = ExperimentText(glyphs: .ascii, zone: utc)
+    var reply = Samples.experiment
+    try expectGolden("experiment", text.lines(reply))
+    reply.isRunning = false
+    reply.endsAt = nil
+    reply.result = ExperimentLine(
+      state: .splitBroken, sentence: "the units were not split as intended", end: .date,
+      variants: reply.result.variants, rows: [], uncounted: 1)
+    try expectGolden("experiment-broken", text.lines(reply), color: true)
+    for (number, words) in [
+      (0 as Int64, "0"), (1, "0.000001"), (-131_943, "-0.132"), (999_999, "1"),
+      (12_504_000, "12.5"), (1_234_567_890_000, "1,234,567.89"), (.min, "-9,223,372,036,854.78"),
+    ] {
+      #expect(ExperimentText.number(number) == words)
+    }
+    for (number, words) in [(0 as Int64, "0.0 %"), (499, "0.0 %"), (-12_400, "-1.2 %")] {
+      #expect(ExperimentText.percent(number) == words)
+    }
+  }
+
   @Test func receipts() throws {
     let text = ReceiptText(glyphs: .unicode, zone: utc)
     try expectGolden("receipt-live", text.lines(Samples.receipt()))

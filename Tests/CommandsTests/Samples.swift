@@ -196,6 +196,25 @@ enum Samples {
     return service
   }
 
+  static let experiment = ExperimentReply(
+    key: key, rollout: "R1", isRunning: true, endsAt: moment(86_400),
+    result: ExperimentLine(
+      state: .winner, sentence: "new wins", winner: "new",
+      variants: [
+        .init(name: "old", release: old, share: Permille(500), units: 2_412),
+        .init(name: "new", release: new, share: Permille(500), units: 2_398),
+      ],
+      rows: [
+        .init(goal: "checkout", variant: "old", perUnit: 101_000),
+        .init(
+          goal: "checkout", variant: "new", perUnit: 131_943, difference: 306_366,
+          atLeast: 41_000, atMost: 571_700),
+        .init(goal: "revenue", variant: "old", perUnit: 12_504_000),
+        .init(
+          goal: "revenue", variant: "new", perUnit: 4_120, difference: -12_400,
+          atLeast: -61_000, atMost: 36_200),
+      ], splitChance: 840_000, crossed: 1, unreadable: 3))
+
   static var fullReceipt: Receipt {
     var receipt = receipt()
     receipt.strategy = "canary"
@@ -243,7 +262,16 @@ enum Samples {
         .init(method: "GET", path: "/basket", what: "status: 200 there, 500 here"),
         .init(method: "GET", path: "/basket/3", what: "body: $.total is 3 there, 4 here"),
         .init(method: "GET", path: "/basket", what: "status: 200 there, 500 here"),
+      ],
+      groups: [
+        .init(request: "GET /basket", what: "status: 200 there, 500 here", count: 2),
+        .init(request: "GET /basket/{n}", what: "body: $.total", count: 1),
       ])
+    receipt.copies = CopiesLine(
+      answer: .notEnoughEvidence, sentence: "4 of 1,205 answers differ", compared: 1_205,
+      differing: 4, atLeast: 500, atMost: 11_000, tolerated: 1_000)
+    receipt.experiment = experiment.result
+    receipt.experiment?.end = .verdict
     return receipt
   }
 

@@ -38,6 +38,10 @@ import Testing
     (["freeze", "--lift", "freeze-3"], "\(LiftRequest(freeze: "freeze-3", who: "ana"))"),
     (["approve"], "\(ApproveRequest(who: "ana"))"),
     (
+      ["goal", "paid", "u-7", "--value", "12.50", "-e", "production"],
+      "\(GoalRequest(environment: "production", goal: "paid", unit: "u-7", value: "12.50"))"
+    ),
+    (
       ["approve", "r-1", "-e", "production", "--no", "--note", "wrong tax"],
       "\(ApproveRequest(release: "r-1", environment: "production", word: .no, note: "wrong tax", who: "ana"))"
     ),

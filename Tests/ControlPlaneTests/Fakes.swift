@@ -291,6 +291,13 @@ final class MemoryPlatform: Platform, Probe, TrafficDirector {
     }
   }
 
+  /// It has answered Ana, and knows one goal.
+  func credit(_ reached: ReachedGoal) async throws(PortError) -> ReachedGoal.Fate {
+    guard reached.goal == "checkout" else { return .unknownGoal }
+    guard reached.unit == "ana" else { return .unknownUnit }
+    return reached.value == "x" ? .unreadableValue : .counted
+  }
+
   func apply(_ table: ServiceTable) async throws(PortError) {
     storage.withLock { $0.tables[table.key] = table }
   }

@@ -9,6 +9,7 @@ import Testing
 @Suite struct EndpointTests {
   @Test func everyQuestionArrivesAndItsAnswerComesBack() async throws {
     let api = FakeControlAPI()
+    let experiment = ExperimentRequest(service: "web", environment: "production")
     try await withClient(api) { client in
       expectEqual(try await client.status(), Samples.status)
       expectEqual(try await client.history(limit: 7), [Samples.entry])
@@ -23,6 +24,7 @@ import Testing
       expectEqual(try await client.calendar("production").environments, [])
       expectEqual(
         try await client.calendarFeed(nil), "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+      #expect(try await client.experiment(experiment).rollout == "R1")
       #expect(try await client.gates("1a2b").record.failing.map(\.gate) == ["tests"])
       #expect(
         try await client.tests(TestsRequest(question: .slow, limit: 3)).map(\.test) == ["a.b"])
@@ -35,7 +37,7 @@ import Testing
         "explain 1a2b", "diagnose",
         "\(FactsRequest(service: "web", environment: "production"))", "\(FactsRequest())",
         "calendar production", "feed of all",
-        "gates 1a2b", "tests slow 3", "durations 4", "times",
+        "\(experiment)", "gates 1a2b", "tests slow 3", "durations 4", "times",
       ])
   }
 
@@ -55,6 +57,8 @@ import Testing
     let lift = LiftRequest(freeze: "freeze-1", who: "li")
     let approve = ApproveRequest(
       release: "r-1", environment: "production", word: .no, milestone: "beta", note: "n", who: "li")
+    let goal = GoalRequest(
+      service: "web", environment: "production", goal: "paid", unit: "ü=&", value: "12.50")
     let pushed = PushedRequest(branch: "main", commit: Samples.commit, who: "ana")
     try await withClient(api) { client in
       expectEqual(try await client.deploy(deploy), Samples.deployed)
@@ -68,11 +72,12 @@ import Testing
       expectEqual(try await client.freeze(freeze).freeze, "freeze-1")
       expectEqual(try await client.lift(lift).message, "lifted")
       expectEqual(try await client.approve(approve).message, "recorded")
+      expectEqual(try await client.reach(goal).message, "counted")
     }
     #expect(
       api.questions == [
         "\(deploy)", "\(rollback)", "\(abort)", "\(pause)", "\(resume)", "\(promote)", "\(release)",
-        "\(pushed)", "\(freeze)", "\(lift)", "\(approve)",
+        "\(pushed)", "\(freeze)", "\(lift)", "\(approve)", "\(goal)",
       ])
   }
 

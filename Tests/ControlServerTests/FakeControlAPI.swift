@@ -90,6 +90,16 @@ final class FakeControlAPI: ControlAPI {
           answers: [GateResult(gate: "tests", verdict: .fail, reason: "1 of 2 tests failed")],
           base: "ab")))
   }
+  func experiment(_ request: ExperimentRequest) async throws -> ExperimentReply {
+    try answer(
+      "\(request)",
+      ExperimentReply(
+        key: Samples.key, rollout: "R1", isRunning: true, endsAt: nil,
+        result: ExperimentLine(state: .noData, sentence: "no data yet", variants: [], rows: [])))
+  }
+  func reach(_ request: GoalRequest) async throws -> GoalReply {
+    try answer("\(request)", GoalReply(rollout: "R1", message: "counted"))
+  }
   func tests(_ request: TestsRequest) async throws -> [TestStanding] {
     try answer(
       "tests \(request.question.rawValue) \(request.limit)",

@@ -46,6 +46,38 @@ import Testing
     await first.shutdownGracefully(deadline: .zero)
   }
 
+  @Test func anHeirGoesOnWithAnExperiment() async throws {
+    let backends = try [Backend.named("a"), Backend.named("b")]
+    defer { for backend in backends { backend.stop() } }
+    try await Self.withHouse { directory, first, director in
+      var table = Fixture.pair(
+        backends[0].port, backends[1].port, share: 500, sticky: .header("x-user"))
+      table.experiment = ExperimentTarget(
+        rollout: "R1", control: "r-a", variant: "r-b",
+        goals: [GoalSpec(name: "visit", source: .path("/"))])
+      try await director.apply(table)
+      func visit(_ users: Range<Int>) async throws {
+        try await onThread {
+          let client = try Socket.connect(port: first.port)
+          defer { client.close() }
+          for user in users { _ = try client.get(headers: "X-User: \(user)\r\n") }
+        }
+      }
+      func arms() async throws -> [ExperimentReport.Arm] {
+        try await director.report().first?.experiment?.arms ?? []
+      }
+      try await visit(0..<20)
+      #expect(try await arms().reduce(0) { $0 + $1.units } == 20)
+      let heir = try await Self.start(directory)
+      await first.waitUntilClosed()
+      try await visit(10..<30)
+      let counted = try await arms()
+      #expect(counted.reduce(0) { $0 + $1.units } == 30)
+      #expect(counted.reduce(0) { $0 + $1.sums[0] } == 30)
+      return [heir]
+    }
+  }
+
   @Test func tenHandoversUnderLoadLoseNothing() async throws {
     let ledger = Ledger()
     let backend = try ledger.backend()

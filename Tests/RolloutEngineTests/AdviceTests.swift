@@ -50,6 +50,23 @@ import Testing
     #expect(abs(needed - requests) / requests < 0.01)
   }
 
+  @Test(arguments: [(0.001, 12_417.0), (0.005, 2_127), (0.01, 984)])
+  func theJudgeNeedsSoManyCopies(tolerated: Double, copies: Double) {
+    #expect(abs(Evidence.copiesUntilGood(tolerated: tolerated) - copies) <= 1)
+  }
+
+  /// A boot, and copies of half of the requests until 984 were the same; users take as long as they do.
+  @Test func whatIsTriedTakesItsTime() throws {
+    let hold = HoldSpec.verdict(VerdictHold(onInsufficient: .rollBack))
+    let shadow = StrategySpec.shadow(
+      ShadowSpec(
+        mirror: MirrorSpec(share: Permille(500)), hold: hold, tolerated: Permille(10)))
+    let takes = try row("shadow, judged", facts(shadow)).takes.count
+    #expect((4_000 + 19_600...4_000 + 19_800 + 2_000).contains(takes), "\(takes)")
+    let ab = StrategySpec.ab(ABSpec(hold: hold, goals: [GoalSpec(name: "a", source: .posted)]))
+    #expect(try row("ab, judged", facts(ab)).takes >= .minutes(60))
+  }
+
   @Test func withoutAnOldReleaseBesideItNothingIsCleared() {
     #expect(Evidence.requestsUntilCleared(ratio: 2, share: 1, errorRate: 0.001) == .infinity)
   }

@@ -97,11 +97,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{ shadow: { until: verdict } }", "`until` cannot be `verdict`"),
     ("{ blue-green: { preview: { host: p.example, until: verdict } } }", "`until` cannot be"),
     ("{ canary: { watch: [errors] } }", "unknown key `watch` in `canary`"),
     ("{ canary: { until: verdict, limit: 1h } }", "bounds the wait for a person"),
-    ("{ ab: { goals: [orders] } }", "not supported by this version of Segue"),
+    ("{ ab: { variants: {} } }", "not supported by this version of Segue"),
+    ("{ ab: { goals: [orders] } }", "`goals` must be a mapping, not a list"),
   ])
   func verdictsOutOfPlace(_ strategy: String, _ message: String) throws {
     let error = try Self.sole(Self.errors("strategy: \(strategy)"))

@@ -86,6 +86,9 @@ import Testing
     case "reports":
       root["pipeline"] = "[{ step: test, run: make, reports: { \(entry) } }]"
     case "metric": service["analysis"] = "{ metrics: { queue: \(metric(name, value)) } }"
+    case "goal":
+      let source = ["header", "path", "posted"].contains(name) ? [:] : ["posted": "true"]
+      service["strategy"] = "{ ab: { goals: { order: \(flow(source, entry)) } } }"
     case "score": service["analysis"] = "{ score: { \(entry) } }"
     case "gates": root["gates"] = "{ \(entry) }"
     case "gates-tests", "gates-coverage", "gates-security":

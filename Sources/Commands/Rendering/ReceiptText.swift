@@ -8,7 +8,8 @@ struct ReceiptText: Sendable {
   var zone: TimeZone
 
   func lines(_ receipt: Receipt) -> [Line] {
-    head(receipt) + requests(receipt) + judgement(receipt) + mirror(receipt) + latency(receipt)
+    head(receipt) + requests(receipt) + judgement(receipt)
+      + ExperimentText.lines(receipt.experiment) + mirror(receipt) + latency(receipt)
       + steps(receipt)
       + migrations(receipt) + phases(receipt) + pauses(receipt) + costs(receipt) + chain(receipt)
   }
@@ -154,8 +155,32 @@ struct ReceiptText: Sendable {
         Line(example.what + (count > 1 ? ", \(count) times" : "")))
     }
     return ["", Line("copies to \(mirror.release), and how their answers differ", .bold)]
-      + table.lines() + examples.lines()
+      + table.lines() + (receipt.copies.map { [Self.line($0)] } ?? []) + Self.groups(mirror)
+      + examples.lines()
   }
+
+  private static func line(_ copies: CopiesLine) -> Line {
+    let ink: Line.Ink =
+      switch copies.answer {
+      case .good: .green
+      case .bad: .red
+      case .notEnoughEvidence: .yellow
+      }
+    return Line("  ") + Line(copies.sentence, ink)
+  }
+
+  /// The most frequent kinds of differences.
+  private static func groups(_ mirror: MirrorReport) -> [Line] {
+    guard let groups = mirror.groups, !groups.isEmpty else { return [] }
+    var table = Table(alignments: [.trailing, .leading, .leading])
+    for group in groups.prefix(groupLimit) {
+      table.add(
+        Line(Words.count(group.count, "time")), Line(group.request, .yellow), Line(group.what))
+    }
+    return table.lines()
+  }
+
+  private static let groupLimit = 10
 
   private func migrations(_ receipt: Receipt) -> [Line] {
     guard let migrations = receipt.migrations else { return [] }
