@@ -46,6 +46,7 @@ public struct PrometheusText {
     writer.writeInFlight(reports)
     writer.writeWaiting(reports)
     writer.writeMirrors(reports)
+    writer.writeExperiments(reports)
     writer.writeTables(reports, proxy)
     writer.writeProxy(proxy)
     return writer.text
@@ -162,6 +163,26 @@ public struct PrometheusText {
       sample(name, labels + [("part", "status")], mirror.status)
       sample(name, labels + [("part", "headers")], mirror.headers)
       sample(name, labels + [("part", "body")], mirror.body)
+    }
+  }
+
+  private mutating func writeExperiments(_ reports: [ServiceReport]) {
+    family(
+      "segue_experiment_users", .gauge, "Users whom each release of an experiment answered first.")
+    for report in reports {
+      for arm in report.experiment?.arms ?? [] {
+        sample(
+          "segue_experiment_users",
+          Self.labels(report.key) + [("release", arm.release.rawValue)], arm.units)
+      }
+    }
+    family(
+      "segue_experiment_uncounted_total", .counter,
+      "Answers of an experiment that were not counted, to spare memory.")
+    for report in reports {
+      guard let experiment = report.experiment else { continue }
+      sample(
+        "segue_experiment_uncounted_total", Self.labels(report.key), experiment.uncounted)
     }
   }
 

@@ -94,9 +94,11 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
   func durations(of project: ProjectName) async throws(PortError) -> [String: Milliseconds] {
     storage.withLock { $0.records.mapValues(\.meanDuration) }
   }
-  func durationSeries(
-    of project: ProjectName, runs: Int
-  ) async throws(PortError) -> DurationHistory { storage.withLock { $0.durations } }
+  func durationStudies(
+    of project: ProjectName, limit: Int
+  ) async throws(PortError) -> DurationStudies {
+    DurationStudies(of: storage.withLock { $0.durations }, limit: limit)
+  }
   func keep(_ releases: [ReleaseID], at: Instant) async throws(PortError) {
     storage.withLock { $0.kept.formUnion(releases) }
   }

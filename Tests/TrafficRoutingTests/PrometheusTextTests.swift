@@ -83,6 +83,8 @@ import Testing
     proxy.connectionsOpen = 3
     var mirrored = Self.report("shop")
     mirrored.mirrored = MirrorReport(release: "r-2", compared: 9, equal: 5, body: 4)
+    mirrored.experiment = ExperimentReport(
+      rollout: "R1", arms: [.init(release: "r-2", units: 7, sums: [], squares: [])], uncounted: 3)
     mirrored.held = HoldCounters(released: 1, expired: 2, waiting: 3, longest: 4)
     var declared: [String] = []
     for line in Self.lines([Self.report(), mirrored], proxy) {
@@ -102,6 +104,8 @@ import Testing
     let shop = #"service="shop",environment="production""#
     #expect(
       lines.contains(#"segue_mirror_differences_total{\#(shop),release="r-2",part="body"} 4"#))
+    #expect(lines.contains(#"segue_experiment_users{\#(shop),release="r-2"} 7"#))
+    #expect(lines.contains(#"segue_experiment_uncounted_total{\#(shop)} 3"#))
     #expect(lines.contains(#"segue_held_longest_seconds{\#(shop)} 0.000004"#))
   }
 
