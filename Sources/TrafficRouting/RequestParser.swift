@@ -235,15 +235,15 @@ enum HTTPVersion {
 
 enum LineGate {
   /// Whether it is worth reading on: the octets that came since the last time hold the end of a line,
-  /// or are the first, or are more than a limit allows. Keeps a head that arrives in a thousand pieces from being
-  /// read a thousand times.
+  /// or are the first, or are more than a limit allows. Keeps a head that arrives in a thousand pieces
+  /// from being read a thousand times.
   static func mayHoldLine(
     _ bytes: Span<UInt8>, offset: Int, searched: inout Int, limits: HeadLimits
   ) -> Bool {
     defer { searched = bytes.count }
     guard bytes.count > searched else { return false }
     if searched == 0 { return bytes.count > 0 }
-    if bytes.count - offset > limits.firstLine { return true }
+    if bytes.count - offset > limits.firstLine || bytes.count > limits.bytes { return true }
     // Whatever follows a CR decides at once whether it was a bare one.
     if bytes[searched - 1] == .carriageReturn { return true }
     for index in searched..<max(searched, bytes.count) where bytes[index] == .lineFeed {

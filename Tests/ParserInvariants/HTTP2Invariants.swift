@@ -92,7 +92,9 @@ enum HTTP2Invariants {
           reader.messages.count == 1 && !reader.isInsideMessage,
           "stream \(stream) ended within a request")
       }
-      outcome.requests.append(reader.messages)
+      // A request that is broken off, as one that is longer than it said, was passed on as far as it
+      // had come.
+      if engine.ended.contains(stream) { outcome.requests.append(reader.messages) }
     }
     return outcome
   }
