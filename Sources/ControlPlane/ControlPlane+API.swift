@@ -1,5 +1,4 @@
 public import ControlProtocol
-import Logging
 import Ports
 import RolloutEngine
 import SegueModel
@@ -222,14 +221,7 @@ extension ControlPlane: ControlAPI {
         nextStep: "Build it again with `segue deploy \(release.commit.short) --allow-older`"
       )
     }
-    do throws(PortError) {
-      try await world.attest(release, catalogue)
-    } catch {
-      // Going back must not wait for a disk that is full.
-      world.logger.warning(
-        "a verification could not be signed",
-        metadata: ["release": "\(release.id)", "error": "\(error)"])
-    }
+    await world.attestIfPossible(release, catalogue)
     return ServiceRelease(
       id: release.id, commit: release.commit, height: release.height, spec: spec)
   }

@@ -74,6 +74,8 @@ extension ControlPlane {
 
   private static let newFor = Milliseconds(14 * 24 * 3_600_000)
   private static let testsLimit = 1_000
+  /// Each costs more than a look at a record.
+  private static let trendsLimit = 100
 
   public func tests(_ request: TestsRequest) async throws -> [TestStanding] {
     let question: TestQuestion =
@@ -92,13 +94,13 @@ extension ControlPlane {
   }
 
   public func testDurations(_ request: DurationsRequest) async throws -> DurationsReply {
-    let durations = try await history { (history) async throws(PortError) in
-      try await history.durationSeries(of: project, runs: DurationTrend.limit)
+    let limit = min(max(0, request.limit), Self.trendsLimit)
+    let studies = try await history { (history) async throws(PortError) in
+      try await history.durationStudies(of: project, limit: limit)
     }
-    let limit = min(max(0, request.limit), Self.testsLimit)
     return DurationsReply(
-      steps: durations.steps.compactMap { DurationStudy(of: $0).map(DurationStanding.init) },
-      tests: DurationStudy.changes(in: durations.tests, limit: limit).map(DurationStanding.init))
+      steps: studies.steps.map(DurationStanding.init),
+      tests: studies.tests.map(DurationStanding.init))
   }
 
   public func testTimes() async throws -> TestTimesReply {

@@ -1,4 +1,5 @@
 public import Evidence
+import Logging
 public import Ports
 import SegueModel
 
@@ -55,5 +56,18 @@ extension Dependencies {
   ) async throws(PortError) {
     guard catalogue.record(of: release.id)?.signedBy != nil, let papers else { return }
     try await papers.attest(release, objection: objection, at: time.now())
+  }
+
+  /// The same where nothing may wait for it: on the way back, and of a release whose place is gone.
+  func attestIfPossible(
+    _ release: Release, objection: String? = nil, _ catalogue: ReleaseCatalogue
+  ) async {
+    do throws(PortError) {
+      try await attest(release, objection: objection, catalogue)
+    } catch {
+      logger.warning(
+        "a verification could not be signed",
+        metadata: ["release": "\(release.id)", "error": "\(error)"])
+    }
   }
 }

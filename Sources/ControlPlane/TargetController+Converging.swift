@@ -45,7 +45,7 @@ extension TargetController {
     guard state.begun.isEmpty,
       let problem = try await world.objection(to: release, catalogue)
     else { return true }
-    try await world.attest(release, objection: problem, catalogue)
+    await world.attestIfPossible(release, objection: problem, catalogue)
     let place = release.spec.environments.count > 1 ? " in \(environment)" : ""
     let summary =
       "\(release.commit.short) is not live\(place): \(problem); `segue deploy` builds it again"

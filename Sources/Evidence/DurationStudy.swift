@@ -123,3 +123,29 @@ public struct DurationStudy: Hashable, Sendable {
     return (medians.max() ?? 0) - (medians.min() ?? 0)
   }
 }
+
+/// Durations as a history tells them.
+public struct DurationHistory: Hashable, Sendable {
+  /// All tests of a step together.
+  public var steps: [DurationSeries]
+  public var tests: [DurationSeries]
+
+  public init(steps: [DurationSeries] = [], tests: [DurationSeries] = []) {
+    self.steps = steps
+    self.tests = tests
+  }
+}
+
+/// What became of durations.
+public struct DurationStudies: Hashable, Sendable {
+  /// Of every step that ran often enough.
+  public var steps: [DurationStudy]
+  /// Of tests that became slower or faster, the greatest change first.
+  public var tests: [DurationStudy]
+
+  /// Takes some seconds for hundreds of tests that changed.
+  public init(of history: DurationHistory, limit: Int) {
+    steps = history.steps.compactMap { DurationStudy(of: $0) }
+    tests = DurationStudy.changes(in: history.tests, limit: limit)
+  }
+}

@@ -86,6 +86,8 @@ public enum DurationTrend {
       for _ in 0..<199 {
         let other = bestSplit(shuffler.shuffled(part))
         if let other, other.weight >= best.weight { above += 1 }
+        // No later permutation can make this significant any more.
+        if above > 9 { break }
       }
       guard above + 1 <= 10 else { continue }
       let middle = segment.lowerBound + best.index

@@ -81,12 +81,12 @@ public protocol EvidenceHistory: Sendable {
   func components(of release: ReleaseID) async throws(PortError) -> ComponentList?
   /// How long each test takes on the average.
   func durations(of project: ProjectName) async throws(PortError) -> [String: Milliseconds]
-  /// How long the tests of each step took together, and each test by itself, run by run.
+  /// What became of the durations of tests.
   ///
-  /// - Parameter runs: how many of the latest runs of each step are looked at.
-  func durationSeries(
-    of project: ProjectName, runs: Int
-  ) async throws(PortError) -> DurationHistory
+  /// - Parameter limit: how many tests at most; steps are told of all.
+  func durationStudies(
+    of project: ProjectName, limit: Int
+  ) async throws(PortError) -> DurationStudies
 
   func record(_ batch: TestBatch) async throws(PortError)
   func record(
@@ -98,15 +98,4 @@ public protocol EvidenceHistory: Sendable {
   func record(_ list: ComponentList, of release: ReleaseID, at: Instant) async throws(PortError)
   /// Says that releases are live, so that what they consist of is not removed for its age.
   func keep(_ releases: [ReleaseID], at: Instant) async throws(PortError)
-}
-
-/// Durations as a history tells them.
-public struct DurationHistory: Hashable, Sendable {
-  public var steps: [DurationSeries]
-  public var tests: [DurationSeries]
-
-  public init(steps: [DurationSeries] = [], tests: [DurationSeries] = []) {
-    self.steps = steps
-    self.tests = tests
-  }
 }

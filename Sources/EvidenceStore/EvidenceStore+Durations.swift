@@ -4,6 +4,21 @@ public import Ports
 public import SegueModel
 
 extension EvidenceStore {
+  /// What became of the durations of tests, of which at most `limit` are told. Worked out where the
+  /// database is read, on a thread of its own.
+  public func durationStudies(
+    of project: ProjectName, limit: Int
+  ) async throws(PortError) -> DurationStudies {
+    try await read("studying durations of tests") { database in
+      guard let id = try Terms(database).known(project.rawValue) else {
+        return DurationStudies(of: DurationHistory(), limit: limit)
+      }
+      let history = try DurationQuery(database: database, project: id)
+        .history(runs: DurationTrend.limit)
+      return DurationStudies(of: history, limit: limit)
+    }
+  }
+
   /// How long the tests of each step took together, and each test by itself, run by run. Only first
   /// attempts that passed count: a test that fails often takes as long as its timeout. A run with
   /// fewer than half the tests that runs of its step usually have was cut off, and is left out.

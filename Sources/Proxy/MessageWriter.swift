@@ -25,48 +25,62 @@ enum MessageWriter {
   static func writeRequest(
     _ parser: RequestParser, head: ByteBuffer, edit: RequestEdit, to out: inout ByteBuffer
   ) {
-    head.withUnsafeReadableBytes { bytes in
-      if parser.path == parser.target {
-        out.copy(parser.methodRange.lowerBound..<parser.target.upperBound, of: bytes)
-      } else {
-        out.copy(parser.methodRange, of: bytes)
-        out.writeStaticString(" ")
-        if parser.path.isEmpty || bytes[parser.path.lowerBound] != UInt8(ascii: "/") {
-          out.writeStaticString("/")
-        }
-        out.copy(parser.path, of: bytes)
-      }
-      out.writeStaticString(" HTTP/1.1\r\nHost: ")
-      if parser.authority.isEmpty {
-        out.writeString(edit.fallbackHost)
-      } else {
-        out.copy(parser.authority, of: bytes)
-      }
-      out.writeStaticString("\r\n")
-      parser.block.forEachKeptRun(isRequest: true, replaced: edit.replaced) {
-        out.copy($0, of: bytes)
-      }
-      out.writeImmutableBuffer(edit.lines)
-      if let name = edit.name { out.writeRequestID(name) }
-      if !edit.saysHost, !parser.authority.isEmpty {
-        out.writeStaticString("X-Forwarded-Host: ")
-        out.copy(parser.authority, of: bytes)
-        out.writeStaticString("\r\n")
-      }
-      if let length = parser.block.contentLength { out.writeLength(length) }
-      if edit.framing == .chunked { out.writeStaticString("Transfer-Encoding: chunked\r\n") }
-      if edit.isCopy {
-        // A connection for each copy: one that went stale in a pool would look like a failed answer.
-        out.writeStaticString("X-Segue-Shadow: 1\r\nConnection: close\r\n")
-      } else if edit.upgrades, let upgrade = parser.block.upgrade {
-        out.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
-        out.copy(upgrade, of: bytes)
-        out.writeStaticString("\r\n")
-      } else if parser.block.acceptsTrailers {
-        out.writeStaticString("Connection: TE\r\nTE: trailers\r\n")
-      }
-      out.writeStaticString("\r\n")
+    let authority = parser.authority.count + edit.fallbackHost.utf8.count
+    let bound =
+      head.readableBytes + 2 * authority + (parser.block.upgrade?.count ?? 0)
+      + edit.lines.readableBytes + ownLineLimit
+    out.writeHead(atMost: bound) { out in
+      head.withUnsafeReadableBytes { writeRequest(parser, $0, edit, to: &out) }
     }
+  }
+
+  /// More than all that is written here of the router's own together.
+  private static let ownLineLimit = 512
+
+  private static func writeRequest(
+    _ parser: RequestParser, _ bytes: UnsafeRawBufferPointer, _ edit: RequestEdit,
+    to out: inout HeadWriter
+  ) {
+    if parser.path == parser.target {
+      out.copy(parser.methodRange.lowerBound..<parser.target.upperBound, of: bytes)
+    } else {
+      out.copy(parser.methodRange, of: bytes)
+      out.write(" ")
+      if parser.path.isEmpty || bytes[parser.path.lowerBound] != UInt8(ascii: "/") {
+        out.write("/")
+      }
+      out.copy(parser.path, of: bytes)
+    }
+    out.write(" HTTP/1.1\r\nHost: ")
+    if parser.authority.isEmpty {
+      out.write(text: edit.fallbackHost)
+    } else {
+      out.copy(parser.authority, of: bytes)
+    }
+    out.write("\r\n")
+    parser.block.forEachKeptRun(isRequest: true, replaced: edit.replaced) {
+      out.copy($0, of: bytes)
+    }
+    out.write(buffer: edit.lines)
+    if let name = edit.name { out.writeRequestID(name) }
+    if !edit.saysHost, !parser.authority.isEmpty {
+      out.write("X-Forwarded-Host: ")
+      out.copy(parser.authority, of: bytes)
+      out.write("\r\n")
+    }
+    if let length = parser.block.contentLength { out.writeLength(length) }
+    if edit.framing == .chunked { out.write("Transfer-Encoding: chunked\r\n") }
+    if edit.isCopy {
+      // A connection for each copy: one that went stale in a pool would look like a failed answer.
+      out.write("X-Segue-Shadow: 1\r\nConnection: close\r\n")
+    } else if edit.upgrades, let upgrade = parser.block.upgrade {
+      out.write("Connection: Upgrade\r\nUpgrade: ")
+      out.copy(upgrade, of: bytes)
+      out.write("\r\n")
+    } else if parser.block.acceptsTrailers {
+      out.write("Connection: TE\r\nTE: trailers\r\n")
+    }
+    out.write("\r\n")
   }
 
   /// How the client is told where a response ends and what becomes of the connection.
@@ -86,36 +100,53 @@ enum MessageWriter {
     _ parser: ResponseParser, head: ByteBuffer, framing: BodyFraming, end: ResponseEnd,
     lines: ByteBuffer? = nil, to out: inout ByteBuffer
   ) {
-    head.withUnsafeReadableBytes { bytes in
-      out.writeStaticString("HTTP/1.1 ")
-      out.copy(parser.statusRange, of: bytes)
-      out.writeStaticString("\r\n")
-      parser.block.forEachKeptRun(isRequest: false) { out.copy($0, of: bytes) }
-      if let lines { out.writeImmutableBuffer(lines) }
-      switch framing {
-      case .chunked: out.writeStaticString("Transfer-Encoding: chunked\r\n")
-      case .length(let length): out.writeLength(length)
-      case .none, .untilClose:
-        // The length of a body that is not sent: HEAD, 304, or an empty one.
-        let status = parser.status
-        if status >= 200, status != 204 {
-          if let length = parser.block.contentLength {
-            out.writeLength(length)
-          } else if parser.block.isChunked, framing == .none {
-            out.writeStaticString("Transfer-Encoding: chunked\r\n")
-          }
-        }
+    let bound =
+      head.readableBytes + (parser.block.upgrade?.count ?? 0) + (lines?.readableBytes ?? 0)
+      + ownLineLimit
+    out.writeHead(atMost: bound) { out in
+      head.withUnsafeReadableBytes { bytes in
+        out.write("HTTP/1.1 ")
+        out.copy(parser.statusRange, of: bytes)
+        out.write("\r\n")
+        parser.block.forEachKeptRun(isRequest: false) { out.copy($0, of: bytes) }
+        if let lines { out.write(buffer: lines) }
+        writeFraming(framing, of: parser, to: &out)
+        writeEnd(end, of: parser, bytes, to: &out)
+        out.write("\r\n")
       }
-      switch end {
-      case .keepAlive, .interim: break
-      case .keepAliveSaid: out.writeStaticString("Connection: keep-alive\r\n")
-      case .close: out.writeStaticString("Connection: close\r\n")
-      case .upgrade:
-        out.writeStaticString("Connection: Upgrade\r\nUpgrade: ")
-        if let upgrade = parser.block.upgrade { out.copy(upgrade, of: bytes) }
-        out.writeStaticString("\r\n")
+    }
+  }
+
+  private static func writeFraming(
+    _ framing: BodyFraming, of parser: ResponseParser, to out: inout HeadWriter
+  ) {
+    switch framing {
+    case .chunked: out.write("Transfer-Encoding: chunked\r\n")
+    case .length(let length): out.writeLength(length)
+    case .none, .untilClose:
+      // The length of a body that is not sent: HEAD, 304, or an empty one.
+      let status = parser.status
+      guard status >= 200, status != 204 else { return }
+      if let length = parser.block.contentLength {
+        out.writeLength(length)
+      } else if parser.block.isChunked, framing == .none {
+        out.write("Transfer-Encoding: chunked\r\n")
       }
-      out.writeStaticString("\r\n")
+    }
+  }
+
+  private static func writeEnd(
+    _ end: ResponseEnd, of parser: ResponseParser, _ bytes: UnsafeRawBufferPointer,
+    to out: inout HeadWriter
+  ) {
+    switch end {
+    case .keepAlive, .interim: break
+    case .keepAliveSaid: out.write("Connection: keep-alive\r\n")
+    case .close: out.write("Connection: close\r\n")
+    case .upgrade:
+      out.write("Connection: Upgrade\r\nUpgrade: ")
+      if let upgrade = parser.block.upgrade { out.copy(upgrade, of: bytes) }
+      out.write("\r\n")
     }
   }
 
@@ -140,18 +171,18 @@ enum MessageWriter {
       answer.content.map { (type: "application/octet-stream", octets: $0) }
       ?? pages.body(
         answer.status, phrase, reason: answer.reason, id: answer.id, form: answer.form)
-    out.writeString("HTTP/1.1 \(answer.status) \(phrase)\r\nContent-Type: \(body.type)\r\n")
-    out.writeStaticString("Cache-Control: no-store\r\n")
-    if answer.status == 503 { out.writeStaticString("Retry-After: 1\r\n") }
-    if let location = answer.location { out.writeString("Location: \(location)\r\n") }
-    if let id = answer.id { out.writeString("X-Request-Id: \(id)\r\n") }
-    out.writeLength(UInt64(body.octets.utf8.count))
+    var head = "HTTP/1.1 \(answer.status) \(phrase)\r\nContent-Type: \(body.type)\r\n"
+    head += "Cache-Control: no-store\r\n"
+    if answer.status == 503 { head += "Retry-After: 1\r\n" }
+    if let location = answer.location { head += "Location: \(location)\r\n" }
+    if let id = answer.id { head += "X-Request-Id: \(id)\r\n" }
+    head += "Content-Length: \(body.octets.utf8.count)\r\n"
     if answer.closes {
-      out.writeStaticString("Connection: close\r\n")
+      head += "Connection: close\r\n"
     } else if answer.saysKeepAlive {
-      out.writeStaticString("Connection: keep-alive\r\n")
+      head += "Connection: keep-alive\r\n"
     }
-    out.writeStaticString("\r\n")
+    out.writeString(head + "\r\n")
     if !answer.isHead { out.writeString(body.octets) }
   }
 
@@ -170,39 +201,6 @@ enum MessageWriter {
     case 504: "Gateway Timeout"
     case 505: "HTTP Version Not Supported"
     default: "Error"
-    }
-  }
-}
-
-extension ByteBuffer {
-  @inline(__always)
-  fileprivate mutating func copy(_ range: Range<Int>, of bytes: UnsafeRawBufferPointer) {
-    writeBytes(UnsafeRawBufferPointer(rebasing: bytes[range]))
-  }
-
-  /// `X-Request-Id` with its CRLF, in one piece.
-  fileprivate mutating func writeRequestID(_ words: RequestWords) {
-    writeStaticString("X-Request-Id: ")
-    writeMultipleIntegers(
-      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.high >> 32)),
-      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.high)),
-      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.low >> 32)),
-      Hexadecimal.digits(UInt32(truncatingIfNeeded: words.low)), UInt16(0x0D0A))
-  }
-
-  fileprivate mutating func writeLength(_ length: UInt64) {
-    writeStaticString("Content-Length: ")
-    writeDecimal(length)
-    writeStaticString("\r\n")
-  }
-
-  /// Decimal digits without a String on the way.
-  private mutating func writeDecimal(_ value: UInt64) {
-    var divisor: UInt64 = 1
-    while value / divisor >= 10 { divisor *= 10 }
-    while divisor > 0 {
-      writeInteger(UInt8(48 + value / divisor % 10))
-      divisor /= 10
     }
   }
 }

@@ -80,7 +80,7 @@ public struct FieldBlock: Sendable {
     index += 1
     while index < count, bytes[index].isWhitespace { index += 1 }
     let valueStart = index
-    while index < count, bytes[index].isFieldContent { index += 1 }
+    index = bytes.endOfFieldContent(from: index)
     guard index < count else { return .incomplete }
     guard bytes[index] == .carriageReturn else {
       throw HTTPFault(

@@ -78,7 +78,7 @@ public struct ResponseParser: Sendable {
     guard bytes[index] == .space || bytes[index] == .carriageReturn else {
       throw HTTPFault(502, "malformed status line")
     }
-    while index < count, bytes[index].isFieldContent { index += 1 }
+    index = bytes.endOfFieldContent(from: index)
     guard index + 1 < count else { return false }
     guard bytes[index] == .carriageReturn, bytes[index + 1] == .lineFeed else {
       throw HTTPFault(502, "malformed end of the status line")

@@ -111,6 +111,13 @@ import SegueModel
       }
       figures.append(("history_\(name)_seconds", times.sorted()[2], "s, \(found) found"))
     }
+    let beganTrend = clock.now
+    let studies = try await store.durationStudies(of: "shop", limit: 20)
+    figures.append(
+      (
+        "history_trend_seconds", (clock.now - beganTrend) / .seconds(1),
+        "s, \(studies.tests.count) found"
+      ))
     let began = clock.now
     _ = try await store.runs(of: "suite 7 > case 1234", in: "shop")
     figures.append(("history_runs_of_one_seconds", (clock.now - began) / .seconds(1), "s"))

@@ -48,6 +48,7 @@ final class RecordingComposition: Composition {
 struct ScriptedAPI: ControlAPI {
   var statusReply: @Sendable () throws -> StatusReply = { Samples.status() }
   var deployReply = Samples.deployed
+  var gatesReply: @Sendable () throws -> GateReply = { Samples.gates }
   var rolloutReply = RolloutReply(rollouts: ["R1"], sequence: 3, message: "It goes back")
   var entries: [HistoryEntry] = []
   var findings: [Finding] = []
@@ -68,7 +69,10 @@ struct ScriptedAPI: ControlAPI {
   }
 
   func status() async throws -> StatusReply { try answer(try statusReply()) }
-  func deploy(_ request: DeployRequest) async throws -> DeployReply { try answer(deployReply) }
+  func deploy(_ request: DeployRequest) async throws -> DeployReply {
+    onRequest("\(request)")
+    return try answer(deployReply)
+  }
   func rollback(_ request: RollbackRequest) async throws -> RolloutReply {
     onRequest("\(request)")
     return try answer(rolloutReply)
@@ -103,7 +107,9 @@ struct ScriptedAPI: ControlAPI {
     try answer(
       Explanation(commit: Samples.commit, release: nil, verdict: "It is live.", answers: []))
   }
-  func gates(_ subject: String?) async throws -> GateReply { try answer(Samples.gates) }
+  func gates(_ subject: String?) async throws -> GateReply {
+    try answer(try gatesReply())
+  }
   func experiment(_ request: ExperimentRequest) async throws -> ExperimentReply {
     onRequest("\(request)")
     return try answer(Samples.experiment)

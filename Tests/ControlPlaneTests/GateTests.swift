@@ -187,6 +187,20 @@ import Testing
     }
   }
 
+  /// Its place may be gone together with its files.
+  @Test func aReleaseThatIsNotBelievedIsSettledAlsoWhereNoPaperCanBeWritten() async throws {
+    let stage = Self.stage()
+    let evidence = try #require(stage.evidence)
+    evidence.set(Self.sound)
+    evidence.object("its provenance is gone")
+    evidence.fill()
+    let commit = stage.source.add(1)
+    try await stage.withControlPlane { plane in
+      let fate = try await plane.fate(of: commit.id)
+      #expect(fate?.text.contains("is not live: its provenance is gone") == true)
+    }
+  }
+
   /// The paper is signed before the first service begins, and the receipt and the explanation say where.
   @Test func whatWasVerifiedBeforeARolloutIsSigned() async throws {
     let stage = Self.stage()

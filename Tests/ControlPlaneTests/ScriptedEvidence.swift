@@ -21,6 +21,7 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
     var durations = DurationHistory()
     var kept: Set<ReleaseID> = []
     var attested: [String] = []
+    var isFull = false
   }
   private let storage = Mutex(Storage())
 
@@ -93,9 +94,11 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
   func durations(of project: ProjectName) async throws(PortError) -> [String: Milliseconds] {
     storage.withLock { $0.records.mapValues(\.meanDuration) }
   }
-  func durationSeries(
-    of project: ProjectName, runs: Int
-  ) async throws(PortError) -> DurationHistory { storage.withLock { $0.durations } }
+  func durationStudies(
+    of project: ProjectName, limit: Int
+  ) async throws(PortError) -> DurationStudies {
+    DurationStudies(of: storage.withLock { $0.durations }, limit: limit)
+  }
   func keep(_ releases: [ReleaseID], at: Instant) async throws(PortError) {
     storage.withLock { $0.kept.formUnion(releases) }
   }
@@ -119,8 +122,14 @@ final class ScriptedEvidence: EvidenceReader, EvidenceHistory, AdvisorySource, R
   func attest(
     _ release: Release, objection: String?, at now: Instant
   ) async throws(PortError) {
-    storage.withLock { $0.attested.append("\(release.id) \(objection ?? "passed")") }
+    let isWritten = storage.withLock { storage in
+      if !storage.isFull { storage.attested.append("\(release.id) \(objection ?? "passed")") }
+      return !storage.isFull
+    }
+    guard isWritten else { throw PortError("disk full", fault: .platform, retry: .safe) }
   }
+  /// No paper can be written any more.
+  func fill() { storage.withLock { $0.isFull = true } }
   func papers(of release: Release) async -> [String] { ["/papers/\(release.id)"] }
   /// Releases that were verified before a rollout, and what came of it.
   var attested: [String] { storage.withLock { $0.attested } }

@@ -103,8 +103,9 @@ struct TestsCommand: Verb {
     guard questions.count + (trend ? 1 : 0) <= 1 else {
       throw ValidationError("Ask for one of --flaky, --slow, --new, --failing and --trend.")
     }
-    guard (1...1_000).contains(limit) else {
-      throw ValidationError("--limit must be from 1 to 1000.")
+    let most = trend ? 100 : 1_000
+    guard (1...most).contains(limit) else {
+      throw ValidationError("--limit must be from 1 to \(most).")
     }
   }
 
