@@ -142,6 +142,11 @@ import Testing
       #expect(try await segue.run(curl).standardOutput == "ok")
       let counted = try await segue.cli("goal", "paid", "ana", "--value", "12.50")
       #expect(counted.status == 0, "\(counted.all)")
+      let posted = try await segue.run([
+        "curl", "-sS", "-m", "5", "--unix-socket", segue.state + "/control.sock", "-H",
+        "segue-protocol: 1", "-d", #"{"goal": "paid", "unit": "ana"}"#, "http://segue/v1/goal",
+      ])
+      #expect(posted.standardOutput.contains("paid was counted for ana"), "\(posted.all)")
       let refused = try await segue.cli("goal", "paid", "nobody")
       #expect(refused.status != 0 && refused.all.contains("no user nobody"))
       let receipt = try await finished
