@@ -17,8 +17,8 @@ enum JudgementText {
     var lines = ["", Line("judged by live traffic", .bold)]
     lines.append(
       Line("  ") + Line(answer(judgement.answer), colour) + Line(": \(judgement.sentence)"))
-    // The picture is made of characters that not every terminal has.
-    if glyphs == .unicode, judgement.points.count > 1 {
+    // The picture is made of characters that not every terminal has, and without requests it is empty.
+    if glyphs == .unicode, judgement.points.count > 1, judgement.requests > 0 {
       lines += plot(judgement).terminal(width: width, height: height)
         .split(separator: "\n", omittingEmptySubsequences: false).map { Line("  \($0)", .dim) }
     }
