@@ -34,26 +34,53 @@ public final class Receiver: Sendable {
   }
 
   private let output = Mutex(Output())
+  private let pipe: FileHandle
 
-  public var port: Int { output.withLock { $0.port ?? 0 } }
-  public var lines: [Line] { output.withLock { $0.lines } }
+  private init(reading pipe: FileHandle) {
+    self.pipe = pipe
+    let flags = fcntl(pipe.fileDescriptor, F_GETFL)
+    _ = fcntl(pipe.fileDescriptor, F_SETFL, flags | O_NONBLOCK)
+  }
+
+  public var port: Int { latest { $0.port ?? 0 } }
+  /// It prints a line before it answers: what has been answered is there.
+  public var lines: [Line] { latest { $0.lines } }
   public var accepted: [Line] { lines.filter { $0.accepted == true } }
   /// What it printed that is not what it should print.
-  public var faults: [String] { output.withLock { $0.faults } }
+  public var faults: [String] { latest { $0.faults } }
 
-  private func take(_ data: Data) {
+  private func latest<Value: Sendable>(_ value: (Output) -> Value) -> Value {
     output.withLock { output in
-      output.buffer.append(data)
-      while let end = output.buffer.firstIndex(of: 0x0A) {
-        let line = Data(output.buffer[..<end])
-        output.buffer.removeSubrange(...end)
-        if output.port == nil {
-          output.port = Int(String(decoding: line, as: UTF8.self)) ?? -1
-        } else if let entry = try? JSONDecoder().decode(Line.self, from: line) {
-          output.lines.append(entry)
-        } else {
-          output.faults.append(String(decoding: line, as: UTF8.self))
-        }
+      _ = Self.drain(pipe.fileDescriptor, into: &output)
+      return value(output)
+    }
+  }
+
+  /// - Returns: whether more may come.
+  private static func drain(_ descriptor: Int32, into output: inout Output) -> Bool {
+    var octets = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = read(descriptor, &octets, octets.count)
+      if count == 0 { return false }
+      if count < 0 {
+        if errno == EINTR { continue }
+        return errno == EAGAIN
+      }
+      take(octets[..<count], &output)
+    }
+  }
+
+  private static func take(_ octets: ArraySlice<UInt8>, _ output: inout Output) {
+    output.buffer.append(contentsOf: octets)
+    while let end = output.buffer.firstIndex(of: 0x0A) {
+      let line = Data(output.buffer[..<end])
+      output.buffer.removeSubrange(...end)
+      if output.port == nil {
+        output.port = Int(String(decoding: line, as: UTF8.self)) ?? -1
+      } else if let entry = try? JSONDecoder().decode(Line.self, from: line) {
+        output.lines.append(entry)
+      } else {
+        output.faults.append(String(decoding: line, as: UTF8.self))
       }
     }
   }
@@ -62,15 +89,16 @@ public final class Receiver: Sendable {
   public static func with(
     _ name: String, _ arguments: [String], _ body: (Receiver) async throws -> Void
   ) async throws {
-    let receiver = Receiver()
+    let pipe = Pipe()
+    let receiver = Receiver(reading: pipe.fileHandleForReading)
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/python3")
     process.arguments = ["-I", fixture(name)] + arguments
-    let pipe = Pipe()
     process.standardOutput = pipe
+    // So that it never waits for somebody to read.
     pipe.fileHandleForReading.readabilityHandler = { handle in
-      let data = handle.availableData
-      if data.isEmpty { handle.readabilityHandler = nil } else { receiver.take(data) }
+      let mayCome = receiver.output.withLock { drain(handle.fileDescriptor, into: &$0) }
+      if !mayCome { handle.readabilityHandler = nil }
     }
     try process.run()
     let result: Result<Void, any Error>
