@@ -50,7 +50,11 @@ public final class StateLock: Sendable {
   /// Gives the lock back; doing so again changes nothing.
   public func release() {
     descriptor.withLock { descriptor in
-      if let open = descriptor { close(open) }
+      if let open = descriptor {
+        // A child that was forked and is not another program yet has the file open as well.
+        flock(open, LOCK_UN)
+        close(open)
+      }
       descriptor = nil
     }
   }

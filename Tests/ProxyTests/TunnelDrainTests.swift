@@ -84,12 +84,13 @@ import Testing
       let client = try await onThread { try Self.upgrade(proxy) }
       defer { client.close() }
       var table = Fixture.table([backends[1].port], generation: 2)
-      table.tunnelDrain = Milliseconds(200)
+      // Long enough for what follows, on a busy machine too: half of it passes before the first end.
+      table.tunnelDrain = Milliseconds(1_500)
       try await proxy.director.apply(table)
       let later = try await onThread { try Self.upgrade(proxy) }
       defer { later.close() }
       table = Fixture.table([backends[0].port], generation: 3)
-      table.tunnelDrain = Milliseconds(600)
+      table.tunnelDrain = Milliseconds(4_500)
       try await proxy.director.apply(table)
       // By the time that this one is ended, the first would have been.
       #expect(try await onThread { try later.readToEnd() } == [0x88, 0x02, 0x03, 0xE9])
