@@ -115,7 +115,9 @@ import Testing
       let first = try runner(fixture)
       async let report = first.run(run)
       _ = try await eventually("it runs") { fixture.read("ledger") }
-      let identity = try #require(try files(run, in: fixture).identity())
+      // It may be quicker than the record of its process.
+      let files = try files(run, in: fixture)
+      let identity = try await eventually("its process is known") { files.identity() }
       kill(identity.pid, SIGKILL)
       guard case .interrupted = try await report.outcome else {
         Issue.record("it is not interrupted")
