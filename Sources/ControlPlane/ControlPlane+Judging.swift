@@ -10,6 +10,9 @@ struct LiveWatch {
   var memory = TrafficMemory()
   var judge: LiveJudge?
   var bake: Bake?
+  /// What was live whenever nothing was being rolled out, newest last. A rollout may be over between two
+  /// looks; what is new here has had one.
+  var settled: [ReleaseID] = []
   /// When each metric is asked for next.
   var nextLooks: [String: Instant] = [:]
 
@@ -61,9 +64,11 @@ extension ControlPlane {
   private func judge(
     _ state: ServiceState, _ report: ServiceReport?, _ watch: inout LiveWatch, at now: Instant
   ) -> CanaryVerdict? {
-    if let judge = watch.judge, judge.rollout != state.rollout?.id {
-      watch.judge = nil
-      beginBaking(state, after: judge, &watch)
+    let settings = watch.judge?.settings
+    if let judge = watch.judge, judge.rollout != state.rollout?.id { watch.judge = nil }
+    if state.rollout == nil, let live = state.live, !watch.settled.contains(live.id) {
+      if !watch.settled.isEmpty { beginBaking(live, settings, &watch) }
+      watch.settled = watch.settled.suffix(99) + [live.id]
     }
     guard let rollout = state.rollout, !rollout.isGoingBack else { return nil }
     watch.bake = nil
@@ -143,16 +148,17 @@ extension ControlPlane {
   // MARK: After a rollout
 
   private func beginBaking(
-    _ state: ServiceState, after judge: LiveJudge, _ watch: inout LiveWatch
+    _ live: ServiceRelease, _ settings: JudgeSettings?, _ watch: inout LiveWatch
   ) {
-    guard let live = state.live, live.id == judge.release, let analysis = live.spec.analysis,
+    guard let analysis = live.spec.analysis,
       analysis.bake != nil && !watch.memory.blocks.isEmpty || analysis.objective != nil
     else { return }
     watch.bake = LiveWatch.Bake(
       release: live.id,
       watch: BakeWatch(
         before: watch.memory.blocks, length: Int((analysis.bake?.count ?? 0) / 1_000),
-        settings: judge.settings, objective: analysis.objective.map { Double($0) / 1e6 }),
+        settings: settings ?? JudgeSettings(analysis),
+        objective: analysis.objective.map { Double($0) / 1e6 }),
       onRegression: analysis.onRegression ?? .offer)
   }
 
