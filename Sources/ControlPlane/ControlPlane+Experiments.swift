@@ -8,11 +8,7 @@ extension ControlPlane {
   public func experiment(_ request: ExperimentRequest) async throws -> ExperimentReply {
     try await answering {
       let meant = try await self.controllers(request.service, request.environment)
-      var running: [ExperimentReply] = []
-      for controller in meant {
-        if let reply = await self.experiment(of: controller) { running.append(reply) }
-      }
-      if let only = try Self.only(running) { return only }
+      if let running = try await self.running(among: meant) { return running }
       let keys = Set(meant.map(\.key))
       let last = await self.receipts.issued.last { receipt in
         receipt.experiment != nil && receipt.key.map { keys.contains($0) } ?? false
@@ -34,8 +30,14 @@ extension ControlPlane {
       result: experiment.line(of: reports[state.key]?.experiment, at: world.time.now()))
   }
 
-  /// `nil`: there is none.
-  private static func only(_ running: [ExperimentReply]) throws(ControlError) -> ExperimentReply? {
+  /// The one that is under way; `nil`: there is none.
+  private func running(
+    among controllers: [ServiceController]
+  ) async throws(ControlError) -> ExperimentReply? {
+    var running: [ExperimentReply] = []
+    for controller in controllers {
+      if let reply = await experiment(of: controller) { running.append(reply) }
+    }
     guard running.count > 1 else { return running.first }
     let names = running.map { "\($0.key)" }.joined(separator: ", ")
     throw ControlError(
@@ -57,11 +59,8 @@ extension ControlPlane {
           "the user has no name, or a text is longer than \(GoalRequest.textLimit) octets",
           nextStep: "Name the user by the value of the cookie or header field in `route.sticky`")
       }
-      var running: [ExperimentReply] = []
-      for controller in try await self.controllers(request.service, request.environment) {
-        if let reply = await self.experiment(of: controller) { running.append(reply) }
-      }
-      guard let only = try Self.only(running) else { throw Self.noExperiment }
+      let meant = try await self.controllers(request.service, request.environment)
+      guard let only = try await self.running(among: meant) else { throw Self.noExperiment }
       let fate = try await self.world.director.credit(
         ReachedGoal(
           key: only.key, goal: request.goal, unit: request.unit, value: request.value))
